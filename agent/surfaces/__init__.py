@@ -1,0 +1,1 @@
+"""Where people meet Mirror; each surface knows Session and never the graph."""

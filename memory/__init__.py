@@ -1,0 +1,1 @@
+"""What Mirror knows: records, the registry, scores, findings, money and conversations."""

@@ -1,0 +1,382 @@
+"""Every frozen record Mirror remembers, checkpoints or passes between packages.
+
+Checkpoints name these classes by module and name, so this file never moves and
+a field is added only with a default. Missing is always ``None`` or empty, never zero:
+a model without a parameter count is not a model with none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """A frozen value; unknown fields are an error, so a typo can't pass for data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- the registry -----------------------------------------------------------------------
+
+Relation = Literal["quantized", "mirror", "adapter", "finetune", "merge"]
+
+
+class LineageEdge(Record):
+    """A model's parent and how it was made from it."""
+
+    parent: str
+    relation: Relation
+    source: str
+
+
+class Model(Record):
+    """One open model: facts only, each with the source that stated it.
+
+    ``params`` counts weights (not bytes); ``params_estimated`` marks counts that a source
+    estimated. ``task_inferred`` says why ``task`` differs from the tag, when it does.
+    ``provenance`` maps a field to the sources it was read from.
+    """
+
+    id: str
+    params: int | None = None
+    params_estimated: bool = False
+    params_active: int | None = None
+    licence: str | None = None
+    languages: tuple[str, ...] = ()
+    context_length: int | None = None
+    task: str | None = None
+    task_inferred: str | None = None
+    modalities: tuple[str, ...] = ()
+    abilities: tuple[str, ...] = ()
+    architecture: str | None = None
+    domains: tuple[str, ...] = ()
+    bases: tuple[LineageEdge, ...] = ()
+    released: str | None = None
+    revision: str | None = None
+    formats: tuple[str, ...] = ()
+    quantization: tuple[str, ...] = ()
+    training_datasets: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    downloads: int | None = None
+    likes: int | None = None
+    provenance: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+# --- the request ------------------------------------------------------------------------
+
+LicenceUse = Literal["commercial", "derivative", "network"]
+
+
+class Requirements(Record):
+    """What the user needs (MSM stages 1 and 2). ``None`` or empty means: not asked for.
+
+    ``max_params`` in weights; ``gpu_memory_gb`` per device in 1e9 bytes; ``context`` in tokens;
+    ``precision_bits`` per weight, used to turn memory into parameters.
+    """
+
+    text: str
+    task: str | None = None
+    modality: str = "text"
+    max_params: int | None = None
+    min_params: int | None = None
+    gpu_memory_gb: float | None = None
+    gpu_count: int = 1
+    precision_bits: int = 16
+    context: int | None = None
+    licence_use: tuple[LicenceUse, ...] | None = None
+    licences: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    ecosystem: tuple[str, ...] = ()
+    budget_usd: float | None = None
+
+
+class Question(Record):
+    """One thing the machine must know before it goes on; the cheapest is asked first."""
+
+    id: str
+    field: str
+    text: str
+    options: tuple[str, ...] = ()
+
+
+# --- the funnel -------------------------------------------------------------------------
+
+
+class Elimination(Record):
+    """The one constraint that removed a model, and the value that failed it."""
+
+    model: str
+    stage: Literal["critical", "important"]
+    constraint: str
+    reason: str
+
+
+class Relaxation(Record):
+    """How many models come back when one constraint alone is loosened."""
+
+    constraint: str
+    change: str
+    gains: int
+
+
+class Funnel(Record):
+    """One stage's count: how many came in, fell (per constraint) and were left."""
+
+    stage: Literal["critical", "important"]
+    considered: int
+    removed: dict[str, int]
+    survivors: tuple[str, ...]
+    folded: int = 0
+    relaxations: tuple[Relaxation, ...] = ()
+
+
+class Candidate(Record):
+    """A surviving model with its relevance σ_model in [0, 1] and why it matched."""
+
+    model: str
+    sigma: float
+    matched: tuple[str, ...] = ()
+    also_matched: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class BenchmarkChoice(Record):
+    """A recommended benchmark (an lm-eval task), its weight σ_benchmark and the reason.
+
+    ``metric`` is lm-eval's name; ``items_source`` names the installed items, None if none.
+    """
+
+    task: str
+    weight: float
+    reason: str
+    description: str = ""
+    metric: str = "acc"
+    items_source: str | None = None
+
+
+# --- the score matrix P_ij --------------------------------------------------------------
+
+
+class Origin(StrEnum):
+    """Where a score comes from, most trusted first."""
+
+    MEASURED = "measured here"
+    VERIFIED = "verified"
+    ELSEWHERE = "measured elsewhere"
+    REPORTED = "self-reported"
+    INHERITED = "inherited"
+    PREDICTED = "predicted"
+
+
+class Score(Record):
+    """One observation of P_ij in [0, 1], with the protocol it was measured under.
+
+    ``low``/``high``: the 90 % interval where it is known. ``n`` items; ``cost_usd`` paid.
+    """
+
+    model: str
+    revision: str | None = None
+    benchmark: str
+    protocol: str
+    value: float = Field(ge=0.0, le=1.0)
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    metric: str = "acc"
+    origin: Origin
+    source: str
+    date: str | None = None
+    cost_usd: float | None = None
+    run: str | None = None
+
+
+class Selected(Record):
+    """One member of S* (RELM Eq. 1): s = α σ_model + (1-α) Σ_j σ_bench(j) P_ij."""
+
+    model: str
+    s: float
+    sigma: float
+    benchmark_term: float
+    known_cells: int
+    cells: int
+
+
+# --- evaluation -------------------------------------------------------------------------
+
+
+class Arm(Record):
+    """A thing to measure: a model at a precision, through a back end.
+
+    ``model == CONSTANT`` is the constant-answer baseline that every candidate must beat.
+    """
+
+    name: str
+    model: str
+    backend: str
+    weights: str | None = None
+    precision: str | None = None
+    revision: str | None = None
+    note: str = ""
+
+
+CONSTANT = "constant-answer"
+
+
+class Step(Record):
+    """One priced cell of a plan: an arm on a benchmark, with a cost and time range."""
+
+    arm: Arm
+    benchmark: str
+    protocol: str
+    items: int
+    usd_low: float
+    usd: float
+    usd_high: float
+    minutes_low: float
+    minutes: float
+    minutes_high: float
+    could_change: str = ""
+
+
+class Plan(Record):
+    """What the machine asks money (or machine time) for. Approved by hash, never by position."""
+
+    thread: str
+    run: str
+    steps: tuple[Step, ...]
+    seed: int
+    cap_usd: float
+    not_measured: dict[str, str] = Field(default_factory=dict)
+    registry: str = ""
+    requirements: str = ""
+
+    @property
+    def hash(self) -> str:
+        """The first 16 hex digits of SHA-256 over the whole plan."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    @property
+    def usd(self) -> float:
+        """Expected dollars of all steps."""
+        return sum(step.usd for step in self.steps)
+
+    @property
+    def minutes(self) -> float:
+        """Expected minutes of all steps, one after another."""
+        return sum(step.minutes for step in self.steps)
+
+
+class Approval(Record):
+    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``."""
+
+    plan: str
+    decision: Literal["approve", "edit", "drop", "refuse"]
+    by: str
+    surface: str
+    at: str
+    cap_usd: float | None = None
+    drop: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class ItemResult(Record):
+    """One arm's outcome on one item. ``correct`` None means missing (never zero)."""
+
+    arm: str
+    benchmark: str
+    item: str
+    correct: float | None
+    answer: str = ""
+    target: str = ""
+    seconds: float = 0.0
+    usd: float = 0.0
+
+
+class Measurement(Record):
+    """An arm's score on a benchmark from its items, with a 90 % interval."""
+
+    arm: str
+    model: str
+    benchmark: str
+    protocol: str
+    value: float
+    low: float
+    high: float
+    n: int
+    missing: int = 0
+    seconds: float = 0.0
+    usd: float = 0.0
+
+
+class Comparison(Record):
+    """Two arms on the same items: mean difference a - b, 90 % interval and exact p-value."""
+
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+# --- the decision -----------------------------------------------------------------------
+
+
+class Ranked(Record):
+    """One line of the final ranking; ``standing`` says how far to believe it."""
+
+    model: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    origin: Origin | None = None
+    standing: Literal["winner", "runner-up", "too close to call", "rejected", "not measured"]
+    reason: str
+
+
+class Decision(Record):
+    """What Mirror concluded, and what it could not."""
+
+    thread: str
+    run: str
+    at: str
+    winner: str | None
+    runner_up: str | None
+    summary: str
+    ranking: tuple[Ranked, ...]
+    measurements: tuple[Measurement, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    spent_usd: float = 0.0
+    spent_minutes: float = 0.0
+    caveats: tuple[str, ...] = ()
+
+
+class Finding(Record):
+    """Something worth remembering across threads, recalled by meaning and cited by date."""
+
+    id: str
+    kind: Literal["characterization", "evaluation", "decision", "preference"]
+    text: str
+    at: str
+    thread: str | None = None
+    run: str | None = None
+
+
+class LedgerEntry(Record):
+    """One line of the append-only ledger; ``usd`` is negative only for a release of a reserve."""
+
+    at: str
+    run: str
+    plan: str
+    approval: str
+    what: str
+    usd: float
+    seconds: float = 0.0

@@ -1,0 +1,1 @@
+"""The outside world behind small protocols: embedders, evaluation back ends, fakes of each."""

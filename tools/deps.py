@@ -1,0 +1,112 @@
+"""Deps: the live objects tools may touch, and the small protocols they answer to.
+
+Made in one place (``agent.wiring``), handed to the graph as LangGraph context, never
+checkpointed and never shown to a model: secrets and clients live here and nowhere else.
+Fakes of each protocol are in ``tools.clients.fakes``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import numpy as np
+    from langchain_core.language_models import BaseChatModel
+    from numpy.typing import NDArray
+
+    from memory.findings import Findings
+    from memory.ledger import Ledger
+    from memory.records import Arm, BenchmarkChoice, ItemResult, Model
+    from memory.registry import Registry
+    from memory.scores import Scores
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """Which model and precision; part of every cache key."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n texts) -> (n, d) float32 rows of length 1."""
+        ...
+
+
+class Runner(Protocol):
+    """Measures arms on benchmarks: lm-eval over some back end."""
+
+    @property
+    def name(self) -> str:
+        """The back end's name, part of a protocol string."""
+        ...
+
+    def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
+        """Which of these can be measured, and for each other one why not."""
+        ...
+
+    def protocol(self, benchmark: str) -> str:
+        """Harness and version, shots, template, metric: what a score must share to compare."""
+        ...
+
+    def items(self, benchmark: str, n: int, seed: int) -> list[str]:
+        """Ids of ``n`` items drawn at random without replacement, the same for every arm."""
+        ...
+
+    def seconds(self, arm: Arm, benchmark: str, items: int) -> tuple[float, float, float]:
+        """Low, expected and high wall time to measure ``items`` items, loading included."""
+        ...
+
+    def probe(self, arm: Arm) -> None:
+        """Ask known questions. Raises ``BackendUntrustworthy`` on a wrong answer."""
+        ...
+
+    def run(self, arm: Arm, benchmark: str, items: Sequence[str]) -> Iterator[ItemResult]:
+        """Yield a result per item, as soon as it is known."""
+        ...
+
+
+class Catalogue(Protocol):
+    """The benchmarks that could be run."""
+
+    def search(self, query: str, domains: Sequence[str], k: int) -> list[BenchmarkChoice]:
+        """The ``k`` nearest benchmarks, weights summing to 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far some long work is: ``done`` of ``total`` (None: unknown)."""
+
+    what: str
+    done: int
+    total: int | None = None
+    detail: str = ""
+
+
+def silent(_: Progress) -> None:
+    """Show nothing: the progress sink of scripts and tests."""
+
+
+@dataclass(frozen=True)
+class Deps:
+    """Everything outside the conversation that a tool may use."""
+
+    clock: Callable[[], datetime]
+    registry: Registry
+    scores: Scores
+    findings: Findings
+    ledger: Ledger
+    embedder: Embedder
+    catalogue: Catalogue
+    runner: Runner
+    planner: BaseChatModel
+    runs: Path
+    usd_per_hour: float = 0.0
+    progress: Callable[[Progress], None] = field(default=silent)
