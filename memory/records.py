@@ -179,10 +179,12 @@ class Score(Record):
     """One observation of P_ij in [0, 1], with the protocol it was measured under.
 
     ``low``/``high``: the 90 % interval where it is known. ``n`` items; ``cost_usd`` paid.
+    ``precision``: of reduced weights; None means the weights as published.
     """
 
     model: str
     revision: str | None = None
+    precision: str | None = None
     benchmark: str
     protocol: str
     value: float = Field(ge=0.0, le=1.0)

@@ -108,5 +108,7 @@ class Deps:
     runner: Runner
     planner: BaseChatModel
     runs: Path
+    cache: Path
     usd_per_hour: float = 0.0
+    minutes: float = 2.0
     progress: Callable[[Progress], None] = field(default=silent)

@@ -1,0 +1,123 @@
+"""The command line: arguments only. Nothing heavy is imported before it is needed.
+
+Exit codes: 0 done; 2 something the user can put right (one line on standard error);
+3 waiting for an answer nobody gave (the thread is kept); 130 interrupted (the thread is kept).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = ("select", "chat", "resume", "report", "threads", "doctor")
+EPILOG = """\
+exit codes: 0 done · 2 bad input · 3 waiting for your answer · 130 interrupted
+a request in quotes without a command is 'mirror select'
+settings are MIRROR_* variables; 'mirror doctor' shows them and what works here"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one line, with what to do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and stop with code 2."""
+        self.exit(2, f"mirror: {message}. See: {self.prog} --help\n")
+
+
+def size(text: str) -> int:
+    """'0.5B', '350M' or a plain number -> weights."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmbt]?)", text.strip().lower())
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 0.5B, 350M or 7000000000")
+    scale = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}[match[2]]
+    return round(float(match[1]) * scale)
+
+
+def parser() -> Parser:
+    """All commands and their options."""
+    top = Parser(
+        prog="mirror",
+        description="Which open language model is best for your job, with evidence, "
+        "and no spending you did not approve.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"mirror {version('mirror-llm')}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
+    shown = Parser(add_help=False)
+    shown.add_argument("--planner", metavar="MODEL", help="planning model, or 'rules'")
+    shown.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    shown.add_argument("--quiet", action="store_true", help="print only the conclusion")
+    answers = shown.add_mutually_exclusive_group()
+    answers.add_argument(
+        "--approve-up-to", type=float, metavar="USD", help="approve the plan now, with this cap"
+    )
+    answers.add_argument(
+        "--refuse", action="store_true", help="refuse the plan: free evidence only"
+    )
+
+    select = commands.add_parser("select", parents=[shown], help="choose a model for a request")
+    select.add_argument("request", help="what the model must do, in plain words")
+    _requirements(select)
+    chat = commands.add_parser("chat", parents=[shown], help="one request after another")
+    _requirements(chat)
+    resume = commands.add_parser("resume", parents=[shown], help="go on with a conversation")
+    resume.add_argument("thread")
+    report = commands.add_parser("report", help="show a run's report")
+    report.add_argument("run")
+    report.add_argument("--path", action="store_true", help="print the HTML file's path only")
+    commands.add_parser("threads", help="list conversations")
+    doctor = commands.add_parser("doctor", help="what works on this machine, and what does not")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    return top
+
+
+def _requirements(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("requirements (they outweigh the text)")
+    use = group.add_mutually_exclusive_group()
+    use.add_argument("--commercial", action="store_true", help="the licence must allow business")
+    use.add_argument("--research", action="store_true", help="any licence will do")
+    group.add_argument("--max-params", type=size, metavar="SIZE", help="such as 0.5B")
+    group.add_argument("--gpu-gb", type=float, metavar="GB", help="memory of one GPU")
+    group.add_argument("--gpus", type=int, metavar="N", help="number of GPUs")
+    group.add_argument("--context", type=int, metavar="TOKENS", help="context length needed")
+    group.add_argument("--language", action="append", metavar="CODE", help="such as en; repeatable")
+    group.add_argument("--domain", action="append", help="such as medical; repeatable")
+    group.add_argument("--budget", type=float, metavar="USD", help="most to spend on evaluation")
+
+
+def given(args: argparse.Namespace) -> dict[str, object]:
+    """The requirements that flags state."""
+    stated: dict[str, object] = {
+        "max_params": args.max_params,
+        "gpu_memory_gb": args.gpu_gb,
+        "gpu_count": args.gpus,
+        "context": args.context,
+        "languages": tuple(args.language) if args.language else None,
+        "domains": tuple(args.domain) if args.domain else None,
+        "budget_usd": args.budget,
+    }
+    if args.commercial or args.research:
+        stated["licence_use"] = ("commercial",) if args.commercial else ()
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] not in COMMANDS and not words[0].startswith("-"):
+        words.insert(0, "select")
+    args = parser().parse_args(words)
+    from agent.surfaces import terminal  # only now: --help must not wait for LangGraph
+
+    return terminal.run(args, given(args) if hasattr(args, "max_params") else {})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""planner: the model in the seat picks the next tool among those the stage allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from memory.errors import PlannerFailed
+from prompts import library
+from tools import toolbelt
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from agent.state import State
+    from tools.deps import Deps
+
+MOST_STEPS = 6
+
+
+def planner(state: State, runtime: Runtime[Deps]) -> State:
+    """Ask the planning model for one tool call.
+
+    Raises:
+        PlannerFailed: it has gone in circles, or its server can't be used.
+    """
+    steps = state.get("steps", 0)
+    if steps >= MOST_STEPS:
+        raise failed(state, f"made {steps} moves without finding anything out")
+    tools = toolbelt.offered(state)
+    system = library.load("planner").render(
+        stage=toolbelt.stage(state), tools=", ".join(tool.name for tool in tools)
+    )
+    seat = runtime.context.planner.bind_tools([tool.schema() for tool in tools])
+    reply = seat.invoke([SystemMessage(system), *_recent(state)])
+    if not isinstance(reply, AIMessage):
+        raise failed(state, "answered with something that is no message")
+    return {"messages": [reply], "steps": steps + 1}
+
+
+def failed(state: State, what: str) -> PlannerFailed:
+    """The error for a planner that can't go on; the thread is kept."""
+    return PlannerFailed(
+        f"The planning model {what}. Nothing is lost; go on without it: "
+        f"mirror resume {state['thread']} --planner rules"
+    )
+
+
+def _recent(state: State) -> list[HumanMessage | AIMessage | ToolMessage]:
+    """The request in its envelope, then what was called and found in this run."""
+    messages = state["messages"]
+    start = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
+    kept = [m for m in messages[start + 1 :] if isinstance(m, (AIMessage, ToolMessage))]
+    return [HumanMessage(f"<request>\n{state['request']}\n</request>"), *kept]

@@ -1,0 +1,28 @@
+"""settle: record the answer to a plan in the ledger and apply the changes it asks for.
+
+A changed plan has another hash, so it goes back to a person; only an unchanged one is spent on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.state import answered
+from tools import planning
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from agent.state import State
+    from tools.deps import Deps
+
+
+def settle(state: State, runtime: Runtime[Deps]) -> State:
+    """Record the approval; edit the cap or drop arms when asked to."""
+    plan, approval = answered(state)
+    runtime.context.ledger.record_approval(approval)
+    if approval.decision == "edit" and approval.cap_usd is not None:
+        return {"plan": planning.with_cap(plan, approval.cap_usd)}
+    if approval.decision == "drop":
+        return {"plan": planning.drop(plan, approval.drop)}
+    return {}

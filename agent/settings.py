@@ -1,0 +1,87 @@
+"""A deployment's choices, read once from the environment: the only reader of it.
+
+Every setting is ``MIRROR_<NAME>``; a ``.env`` file in the working directory is read too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from memory.errors import BadRequest
+
+
+class Settings(BaseSettings):
+    """Frozen settings; secrets print as stars."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MIRROR_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    model: str | None = Field(None, description="planning model; none: the rule planner")
+    base_url: str | None = Field(None, description="OpenAI-compatible URL of the planning model")
+    api_key: SecretStr | None = Field(None, description="key for that URL")
+    home: Path = Field(
+        default_factory=lambda: user_data_path("mirror"),
+        description="conversations, scores, findings and the ledger",
+    )
+    cache: Path = Field(
+        default_factory=lambda: user_cache_path("mirror"),
+        description="what can be made again: embeddings, unpacked weights",
+    )
+    runs: Path = Field(Path("runs"), description="where reports are written")
+    models_dir: Path | None = Field(None, description="local weights as <org>/<name>/")
+    usd_per_hour: float = Field(0.0, ge=0, description="what an hour of this machine costs you")
+    minutes: float = Field(2.0, gt=0, description="machine time a plan may propose")
+    embedder: str = Field("onnx", description="'onnx', or a sentence-transformers model or path")
+    user: str = Field(
+        default_factory=lambda: os.environ.get("USER", "someone"),
+        description="who approves at this terminal",
+    )
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        BadRequest: a variable can't be used; the line names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "MIRROR_" + str(first["loc"][0]).upper()
+        raise BadRequest(f"{name} can't be used: {first['msg']}. Correct or unset it.") from None
+
+
+def worker_environment() -> dict[str, str]:
+    """What an evaluation subprocess may see: no secrets, and no reason to reach the network."""
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "LANG", "LC_ALL", "TMPDIR")
+        if name in os.environ
+    }
+    return kept | {
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHON_EXECUTABLE": sys.executable,
+    }
+
+
+def calm_libraries() -> None:
+    """Tell libraries that read the environment at import to stay offline and quiet."""
+    for name, value in (
+        ("HF_HUB_OFFLINE", "1"),
+        ("HF_HUB_DISABLE_TELEMETRY", "1"),
+        ("TOKENIZERS_PARALLELISM", "false"),
+        ("LANGSMITH_TRACING", "false"),
+    ):
+        os.environ.setdefault(name, value)

@@ -1,0 +1,177 @@
+"""How events look on a terminal: stage lines, progress bars, the plan, the ranking.
+
+On a pipe or a dumb terminal the same facts come as plain lines; ``NO_COLOR`` is honoured by
+rich. A text from outside is printed as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from rich import box
+from rich.markup import escape
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from agent.session import Asked, Decided, Entered, Told
+from memory.records import Decision, Plan
+from tools.deps import Progress
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import Console
+
+    from agent.session import Event
+
+LABELS = {
+    "recall_findings": "Memory",
+    "record_requirements": "Request",
+    "filter_registry": "Stage 1  critical",
+    "rank_candidates": "Stage 2  important",
+    "recommend_benchmarks": "Stage 3  contextual",
+    "look_up_scores": "",
+    "select_models": "",
+    "propose_plan": "Plan",
+}
+
+
+class Drawing:
+    """Draws one stream of events; a context, so that bars are gone before a prompt."""
+
+    def __init__(self, console: Console, thread: str) -> None:
+        self.console = console
+        self.thread = thread
+        self.bars: Bars | None = None
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop_bars()
+
+    def show(self, event: Event) -> None:
+        """Draw one event."""
+        if isinstance(event, Progress):
+            self._bar(event)
+            return
+        self._stop_bars()
+        if isinstance(event, Told):
+            self._told(event)
+        elif isinstance(event, Entered) and event.node == "evaluate":
+            self._line("Measuring", "each arm on the same random items; Ctrl-C keeps what is done")
+        elif isinstance(event, Asked):
+            if event.complaint:
+                self.console.print(escape(event.complaint), style="yellow")
+            if isinstance(event.about, Plan):
+                self._plan(event.about)
+        elif isinstance(event, Decided):
+            self._decision(event.decision, event.report)
+
+    def _told(self, event: Told) -> None:
+        if event.failed:
+            self._line("", f"refused: {event.text}", "yellow")
+        elif event.tool in LABELS:
+            self._line(LABELS[event.tool], event.text)
+        elif event.text:
+            self._line("", event.text)
+
+    def _line(self, label: str, text: str, style: str = "") -> None:
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(width=20, no_wrap=True, style="bold cyan")
+        grid.add_column(style=style, overflow="fold")
+        grid.add_row(label, escape(text))
+        self.console.print(grid)
+
+    def _bar(self, event: Progress) -> None:
+        if not self.console.is_terminal:
+            if event.done == event.total:
+                self._line("", f"{event.what}: {event.done} done {event.detail}".rstrip(), "dim")
+            return
+        if self.bars is None:
+            columns = (
+                TextColumn("  {task.description}", table_column=None),
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[detail]}"),
+                TimeRemainingColumn(),
+            )
+            self.bars = Bars(*columns, console=self.console, transient=True)
+            self.bars.start()
+        if event.what not in self.tasks:
+            self.tasks[event.what] = self.bars.add_task(
+                escape(event.what), total=event.total or 0, detail=""
+            )
+        self.bars.update(
+            self.tasks[event.what],
+            completed=event.done,
+            total=event.total or event.done,
+            detail=escape(event.detail),
+        )
+
+    def _stop_bars(self) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+            self.bars, self.tasks = None, {}
+
+    def _plan(self, plan: Plan) -> None:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name in ("Arm", "Benchmark"):
+            table.add_column(name, overflow="fold")
+        for name in ("Items", "Minutes", "$"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for step in plan.steps:
+            table.add_row(
+                escape(step.arm.name),
+                escape(step.benchmark),
+                str(step.items),
+                f"{step.minutes:.1f} ({step.minutes_low:.1f}-{step.minutes_high:.1f})",
+                f"{step.usd:.2f}",
+            )
+        self.console.print(table)
+        low = sum(step.usd_low for step in plan.steps)
+        high = sum(step.usd_high for step in plan.steps)
+        self._line(
+            f"Plan {plan.hash}",
+            f"${plan.usd:.2f} ({low:.2f}-{high:.2f}), {plan.minutes:.1f} minutes, "
+            f"never more than ${plan.cap_usd:.2f}",
+        )
+        if plan.not_measured:
+            self._line("Not measured", _reasons(plan.not_measured))
+        for text in dict.fromkeys(step.could_change for step in plan.steps if step.could_change):
+            self._line("Could change", text)
+
+    def _decision(self, decision: Decision, report: str) -> None:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name in ("Model", "Standing", "Value", "Origin", "Why"):
+            table.add_column(name, overflow="fold")
+        for one in decision.ranking[:12]:
+            value = "-" if one.value is None else f"{one.value:.3f}"
+            if one.low is not None and one.high is not None:
+                value += f" ({one.low:.2f}-{one.high:.2f})"
+            origin = one.origin.value if one.origin else "-"
+            table.add_row(escape(one.model), one.standing, value, origin, escape(one.reason))
+        self.console.print(table)
+        self._line("Conclusion", decision.summary, "bold")
+        for caveat in decision.caveats:
+            self._line("Mind", caveat, "dim")
+        self._line("Spent", f"${decision.spent_usd:.2f}, {decision.spent_minutes:.1f} minutes")
+        self._line("Report", f"{report}/report.html")
+        self._line("Thread", self.thread)
+
+
+def _reasons(reasons: dict[str, str]) -> str:
+    """'12 models: weights not on this machine' for reasons that many share."""
+    counted: dict[str, list[str]] = {}
+    for model, why in reasons.items():
+        counted.setdefault(why, []).append(model)
+    return " · ".join(
+        f"{models[0] if len(models) == 1 else f'{len(models)} models'}: {why}"
+        for why, models in counted.items()
+    )

@@ -1,0 +1,223 @@
+"""The terminal: shows events as lines, bars and tables, and puts questions to the person.
+
+Prompts appear only after the session's stream has ended, when the question is on disk. Without
+a terminal to ask at, and without ``--approve-up-to`` or ``--refuse``, it stops with code 3 and
+says how to go on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from agent import settings as environment
+from agent.session import Asked, Decided, new_thread
+from agent.surfaces.drawing import Drawing
+from memory.errors import BadRequest, MirrorError, UnknownThread
+from memory.records import Approval, Plan, Question
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from agent.session import Event, Session
+
+DONE, BAD, WAITING, INTERRUPTED = 0, 2, 3, 130
+
+
+def run(args: argparse.Namespace, given: dict[str, object]) -> int:
+    """Run a parsed command; every error a person can act on becomes one line and its code."""
+    environment.calm_libraries()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    try:
+        return _command(args, given)
+    except MirrorError as error:
+        return _stop(str(error), error.exit_code)
+    except (sqlite3.OperationalError, OSError) as error:
+        return _stop(f"The machine can't go on: {error}. Mend that; what was kept is kept.", BAD)
+    except KeyboardInterrupt:
+        thread = getattr(args, "thread", None)
+        again = f"mirror resume {thread}" if thread else "mirror threads"
+        return _stop(f"Stopped; nothing is lost. Go on with: {again}", INTERRUPTED)
+
+
+def _stop(line: str, code: int) -> int:
+    sys.stderr.write("mirror: " + " ".join(line.split()) + "\n")
+    return code
+
+
+def _command(args: argparse.Namespace, given: dict[str, object]) -> int:
+    settings = environment.load()
+    if args.command == "report":
+        return _report(args, settings)
+    if args.command == "doctor":
+        from agent.surfaces import doctor
+
+        return doctor.run(settings, as_json=args.json)
+    from agent import wiring
+
+    session = wiring.connect(settings, getattr(args, "planner", None))
+    if args.command == "threads":
+        console = Console()
+        for one in session.conversations.threads():
+            console.print(f"{one.last_activity[:16]}  {one.id}", highlight=False)
+        return DONE
+    terminal = Terminal(session, args, settings.user)
+    if args.command == "chat":
+        return terminal.chat(given)
+    if args.command == "resume":
+        return terminal.converse(args.thread, session.resume(args.thread))
+    args.thread = new_thread(args.request)
+    return terminal.converse(args.thread, session.say(args.thread, args.request, given))
+
+
+def _report(args: argparse.Namespace, settings: environment.Settings) -> int:
+    folder = settings.runs / args.run
+    page = folder / "report.md"
+    if not page.is_file():
+        made = sorted(path.parent.name for path in settings.runs.glob("*/report.md"))[-3:]
+        hint = f"The latest are: {', '.join(made)}." if made else "No run has ended here yet."
+        raise UnknownThread(f"There is no report of run {args.run!r} in {settings.runs}. {hint}")
+    if args.path:
+        sys.stdout.write(str((folder / "report.html").resolve()) + "\n")
+        return DONE
+    from rich.markdown import Markdown
+
+    console = Console()
+    console.print(Markdown(page.read_text("utf-8")))
+    console.print(f"HTML: {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
+    return DONE
+
+
+class Terminal:
+    """One person at one terminal."""
+
+    def __init__(self, session: Session, args: argparse.Namespace, user: str) -> None:
+        self.session = session
+        self.args = args
+        self.user = user
+        self.console = Console(stderr=args.json, quiet=args.quiet)
+        self.interactive = sys.stdin.isatty() and not args.json
+        self.approvals = 0
+
+    def chat(self, given: dict[str, object]) -> int:
+        """Requests one after another, until end of input."""
+        self.console.print("What should the model do? (an empty line ends)", style="dim")
+        code = DONE
+        while text := self._read("> ").strip():
+            self.args.thread = new_thread(text)
+            try:
+                code = self.converse(
+                    self.args.thread, self.session.say(self.args.thread, text, given)
+                )
+            except BadRequest as error:
+                code = _stop(str(error), error.exit_code)
+        return code
+
+    def converse(self, thread: str, events: Iterator[Event]) -> int:
+        """Follow a thread to its end, or to a question that nobody here can answer."""
+        while True:
+            last = self._show(thread, events)
+            if last is None:
+                return DONE
+            if isinstance(last, Decided):
+                return self._conclude(thread, last)
+            value = self._reply(last)
+            if value is None:
+                return self._waiting(thread, last)
+            events = self.session.answer(thread, last.interrupt, value)
+
+    def _show(self, thread: str, events: Iterator[Event]) -> Asked | Decided | None:
+        last: Asked | Decided | None = None
+        with Drawing(self.console, thread) as drawing:
+            for event in events:
+                if isinstance(event, Asked | Decided):
+                    last = event
+                drawing.show(event)
+        return last
+
+    def _reply(self, asked: Asked) -> str | Approval | None:
+        if isinstance(asked.about, Question):
+            if not self.interactive:
+                return None
+            return self._read(f"{asked.about.text} ")
+        return self._decide(asked.about)
+
+    def _decide(self, plan: Plan) -> Approval | None:
+        """The person's answer to a plan: from flags given ahead, or at the prompt. Default: no."""
+        if self.args.refuse:
+            return self._approval(plan, "refuse")
+        cap = self.args.approve_up_to
+        if cap is not None and self.approvals < 2:
+            self.approvals += 1
+            if cap < plan.cap_usd:
+                return self._approval(plan, "edit").model_copy(update={"cap_usd": cap})
+            return self._approval(plan, "approve")
+        if not self.interactive:
+            return None
+        return self._prompt(plan)
+
+    def _prompt(self, plan: Plan) -> Approval:
+        while True:
+            words = self._read("[a]pprove  [e]dit cap  [d]rop arms  [n]o (default) > ").split()
+            first = words[0].lower()[:1] if words else "n"
+            if first == "n":
+                return self._approval(plan, "refuse")
+            if first == "a":
+                return self._approval(plan, "approve")
+            try:
+                if first == "e":
+                    cap = float(words[1] if len(words) > 1 else self._read("New cap in dollars: "))
+                    return self._approval(plan, "edit").model_copy(update={"cap_usd": cap})
+                if first == "d":
+                    names = " ".join(words[1:]) or self._read("Arms to drop, separated by commas: ")
+                    drop = tuple(name.strip() for name in names.split(",") if name.strip())
+                    return self._approval(plan, "drop").model_copy(update={"drop": drop})
+            except ValueError:
+                self.console.print("A cap is a number of dollars, such as 2.50.", style="yellow")
+
+    def _approval(self, plan: Plan, decision: str) -> Approval:
+        return Approval.model_validate(
+            {
+                "plan": plan.hash,
+                "decision": decision,
+                "by": self.user,
+                "surface": "terminal",
+                "at": self.session.deps.clock().isoformat(timespec="seconds"),
+                "cap_usd": plan.cap_usd,
+            }
+        )
+
+    def _read(self, prompt: str) -> str:
+        try:
+            return self.console.input(prompt, markup=False)
+        except EOFError:
+            return ""
+
+    def _conclude(self, thread: str, last: Decided) -> int:
+        if self.args.json:
+            decision = last.decision.model_dump(mode="json")
+            self._json(
+                {"status": "decided", "thread": thread, "decision": decision, "report": last.report}
+            )
+        elif self.args.quiet:
+            sys.stdout.write(last.decision.summary + "\n")
+        return DONE
+
+    def _waiting(self, thread: str, asked: Asked) -> int:
+        about = asked.about.model_dump(mode="json")
+        if self.args.json:
+            self._json({"status": "waiting", "thread": thread, "about": about})
+        what = "a plan to approve" if isinstance(asked.about, Plan) else asked.about.text
+        hint = " (or add --approve-up-to USD, or --refuse)" if isinstance(asked.about, Plan) else ""
+        return _stop(
+            f"Waiting for an answer: {what}. Answer with: mirror resume {thread}{hint}", WAITING
+        )
+
+    def _json(self, value: dict[str, object]) -> None:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")

@@ -1,0 +1,99 @@
+"""connect(settings): the only place where live objects are made.
+
+Everything here is made without work: databases open, files load and models start when they
+are first used, so a command pays only for what it touches.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from langgraph.config import get_stream_writer
+
+from agent import settings as environment
+from agent.graph import build
+from agent.planners import seat
+from agent.session import Session
+from memory.conversations import Conversations
+from memory.errors import MirrorError
+from memory.findings import Findings
+from memory.ledger import Ledger
+from memory.registry import Registry
+from memory.scores import Scores
+from tools.clients.catalogue import LmEvalCatalogue
+from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
+from tools.clients.lm_eval_runner import LmEvalRunner
+from tools.deps import Deps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.graph import Graph
+    from agent.settings import Settings
+    from tools.deps import Embedder, Progress
+
+
+def clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - the one clock, handed to everything as Deps.clock
+
+
+def to_stream(progress: Progress) -> None:
+    """Send progress into the stream of the node that is running, if one is."""
+    try:
+        write = get_stream_writer()
+    except RuntimeError:  # no graph is running: a command that asks for no conversation
+        return
+    write(progress)
+
+
+def deps(settings: Settings, planner: str | None = None) -> Deps:
+    """The live objects of this deployment."""
+    home, cache = _folder(settings.home, "MIRROR_HOME"), _folder(settings.cache, "MIRROR_CACHE")
+    encoder = embedder(settings.embedder)
+    return Deps(
+        clock=clock,
+        registry=Registry.load(),
+        scores=Scores(home / "scores.sqlite"),
+        findings=Findings(home / "findings.sqlite", encoder.encode, encoder.name),
+        ledger=Ledger(home / "ledger.sqlite", clock),
+        embedder=encoder,
+        catalogue=LmEvalCatalogue(cache, encoder, to_stream),
+        runner=LmEvalRunner(
+            cache, sys.executable, environment.worker_environment(), settings.models_dir, to_stream
+        ),
+        planner=seat(settings, planner),
+        runs=settings.runs,
+        cache=cache,
+        usd_per_hour=settings.usd_per_hour,
+        minutes=settings.minutes,
+        progress=to_stream,
+    )
+
+
+def connect(settings: Settings, planner: str | None = None) -> Session:
+    """A session on this deployment's conversations."""
+    conversations = Conversations(_folder(settings.home, "MIRROR_HOME") / "conversations.sqlite")
+    return Session(build(conversations.checkpointer()), deps(settings, planner), conversations)
+
+
+def development() -> Graph:
+    """The graph for ``langgraph dev`` (``langgraph.json`` names it)."""
+    return build(deps=deps(environment.load()))
+
+
+def embedder(which: str) -> Embedder:
+    """The interactive default without torch, or any sentence-transformers model."""
+    return OnnxEmbedder() if which == "onnx" else SentenceTransformerEmbedder(which)
+
+
+def _folder(path: Path, setting: str) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MirrorError(
+            f"{path} can't be used: {error.strerror}. Set {setting} to a folder you can write to."
+        ) from error
+    return path

@@ -1,0 +1,49 @@
+"""Prompts as files: Markdown with front matter that declares version and inputs.
+
+A prompt is rendered by Jinja with undefined inputs refused, and named in records by
+``name@version`` so that a result can say which wording it came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt file."""
+
+    name: str
+    version: int
+    inputs: frozenset[str]
+    text: str
+
+    @property
+    def id(self) -> str:
+        """Name and version, as results record it."""
+        return f"{self.name}@{self.version}"
+
+    def render(self, **values: str) -> str:
+        """The prompt with its inputs filled in.
+
+        Raises:
+            ValueError: an input is missing, or one was given that the prompt does not declare.
+        """
+        if set(values) != self.inputs:
+            raise ValueError(f"{self.id} takes {sorted(self.inputs)}, was given {sorted(values)}")
+        environment = Environment(undefined=StrictUndefined, autoescape=False)
+        return environment.from_string(self.text).render(values)
+
+
+def load(name: str) -> Prompt:
+    """Read ``prompts/<name>.md``."""
+    raw = (HERE / f"{name}.md").read_text("utf-8")
+    _, front, text = raw.split("---\n", 2)
+    meta = yaml.safe_load(front)
+    return Prompt(name, int(meta["version"]), frozenset(meta["inputs"]), text.strip())

@@ -1,0 +1,275 @@
+"""HERD stage 1: crashes, caps, stops, liars; nothing is paid twice and nothing invented."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from memory.errors import BackendUntrustworthy, NotApproved
+from memory.ledger import Ledger
+from memory.records import CONSTANT, Approval, Arm, ItemResult, Origin, Plan, Step
+from memory.scores import Scores
+from memory.sqlite import StoreUnavailable
+from tools import herd_runner
+from tools.deps import silent
+
+GOOD = Arm(name="good Q4", model="o/good", backend="hf", precision="Q4")
+BAD = Arm(name="bad", model="o/bad", backend="hf")
+NULL = Arm(name=CONSTANT, model=CONSTANT, backend="constant")
+POOL = [f"i{n}" for n in range(20)]
+
+
+@dataclass
+class Bench:
+    """A runner whose arms answer each item right or not, in a fixed way, a second an item."""
+
+    right: dict[str, set[str]]
+    breaks: dict[str, dict[str, BaseException | None]] = field(default_factory=dict)
+    untrusted: set[str] = field(default_factory=set)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    probed: list[str] = field(default_factory=list)
+    closed: int = 0
+
+    def items(self, benchmark, n, seed):
+        return POOL[:n]
+
+    def seconds(self, arm, benchmark, items):
+        return 0.0, 0.0, 0.0
+
+    def probe(self, arm):
+        self.probed.append(arm.name)
+        if arm.name in self.untrusted:
+            raise BackendUntrustworthy(f"{arm.name} fails the known answers")
+
+    def run(self, arm, benchmark, items):
+        try:
+            for item in items:
+                self.asked.append((arm.name, item))
+                if (trouble := self.breaks.get(arm.name, {}).pop(item, None)) is not None:
+                    raise trouble
+                correct = None if item == "i19" else float(item in self.right[arm.name])
+                yield ItemResult(
+                    arm=arm.name, benchmark=benchmark, item=item, correct=correct, seconds=1.0
+                )
+        finally:
+            self.closed += 1
+
+
+def step(arm, items=10):
+    usd = 0.0 if arm is NULL else items * 0.01
+    return Step(
+        arm=arm,
+        benchmark="t",
+        protocol="p",
+        items=items,
+        usd_low=usd,
+        usd=usd,
+        usd_high=usd,
+        minutes_low=0,
+        minutes=items / 60,
+        minutes_high=items / 60,
+    )
+
+
+def plan_of(*arms, cap=10.0, items=10, run="r"):
+    return Plan(
+        thread="t", run=run, steps=tuple(step(arm, items) for arm in arms), seed=3, cap_usd=cap
+    )
+
+
+def approved(plan, deps):
+    approval = Approval(plan=plan.hash, decision="approve", by="me", surface="test", at="now")
+    deps.ledger.record_approval(approval)
+    return approval
+
+
+@pytest.fixture
+def bench():
+    return Bench({GOOD.name: set(POOL[:8]), BAD.name: set(POOL[:3]), CONSTANT: set(POOL[5:9])})
+
+
+@pytest.fixture
+def deps(tmp_path, bench):
+    def clock():
+        return datetime(2026, 1, 2, tzinfo=UTC)
+
+    made = SimpleNamespace(
+        clock=clock,
+        ledger=Ledger(tmp_path / "ledger.sqlite", clock),
+        scores=Scores(tmp_path / "scores.sqlite", bundled=None),
+        runner=bench,
+        usd_per_hour=36.0,
+        progress=silent,
+    )
+    yield made
+    made.ledger.close()
+    made.scores.close()
+
+
+def values(result):
+    return {one.arm: one.value for one in result.measurements}
+
+
+def test_every_arm_is_measured_on_the_same_items(deps, bench):
+    plan = plan_of(GOOD, BAD, NULL)
+    result = herd_runner.run(plan, approved(plan, deps), deps)
+    assert values(result) == {GOOD.name: 0.8, BAD.name: 0.3, CONSTANT: 0.4}
+    assert result.failed == {}
+    assert result.stopped is None
+    assert bench.probed == [GOOD.name, BAD.name]
+    good = result.measurements[0]
+    assert (good.low, good.high) == pytest.approx((0.541, 0.931), abs=1e-3)
+    assert good.n == 10
+    assert good.usd == pytest.approx(0.1)
+
+
+def test_time_is_paid_at_the_rate_and_reserves_are_settled(deps):
+    plan = plan_of(GOOD, NULL)
+    result = herd_runner.run(plan, approved(plan, deps), deps)
+    # 20 item-seconds at 0.01 dollars, plus the moment the probe took.
+    assert result.usd == pytest.approx(0.2, abs=0.01)
+    assert result.seconds == pytest.approx(20, abs=1)
+    lines = deps.ledger.entries("r")
+    assert sum(line.what.startswith("reserve: ") for line in lines) == 10
+
+
+def test_scores_are_written_once_with_origin_protocol_and_precision(deps):
+    plan = plan_of(GOOD, NULL)
+    approval = approved(plan, deps)
+    herd_runner.run(plan, approval, deps)
+    herd_runner.run(plan, approval, deps)
+    (score,) = deps.scores.known(["o/good"], ["t"])
+    assert score.origin is Origin.MEASURED
+    assert (score.protocol, score.precision, score.n, score.run) == ("p", "Q4", 10, "r")
+    assert score.low < score.value < score.high
+
+
+def test_nothing_runs_twice(deps, bench):
+    plan = plan_of(GOOD, BAD, NULL)
+    approval = approved(plan, deps)
+    first = herd_runner.run(plan, approval, deps)
+    bench.asked.clear()
+    bench.probed.clear()
+    again = herd_runner.run(plan, approval, deps)
+    assert again == first
+    assert bench.asked == bench.probed == []
+
+
+def test_a_kill_between_items_loses_no_item_and_pays_none_twice(deps, bench):
+    bench.breaks = {GOOD.name: {"i6": KeyboardInterrupt()}}
+    plan = plan_of(GOOD, NULL)
+    approval = approved(plan, deps)
+    with pytest.raises(KeyboardInterrupt):
+        herd_runner.run(plan, approval, deps)
+    assert bench.closed == 1
+    result = herd_runner.run(plan, approval, deps)
+    assert values(result) == {GOOD.name: 0.8, CONSTANT: 0.4}
+    asked = [item for arm, item in bench.asked if arm == GOOD.name]
+    assert asked == [*POOL[:7], *POOL[6:10]]
+
+
+@pytest.mark.parametrize(
+    "trouble", [RuntimeError("out of memory"), ValueError("garbage"), OSError("gone")]
+)
+def test_a_crashed_arm_keeps_what_it_has_and_the_others_go_on(deps, bench, trouble):
+    bench.breaks = {BAD.name: {"i4": trouble}}
+    plan = plan_of(BAD, GOOD, NULL)
+    result = herd_runner.run(plan, approved(plan, deps), deps)
+    assert result.failed == {BAD.name: str(trouble)}
+    bad, good, _ = result.measurements
+    assert (bad.n, bad.missing, bad.value) == (4, 6, 0.75)
+    assert good.n == 10
+
+
+def test_an_arm_that_fails_its_probe_is_never_scored(deps, bench):
+    bench.untrusted = {BAD.name}
+    plan = plan_of(BAD, GOOD, NULL)
+    result = herd_runner.run(plan, approved(plan, deps), deps)
+    assert set(values(result)) == {GOOD.name, CONSTANT}
+    assert result.failed == {BAD.name: "bad fails the known answers"}
+    assert all(arm != BAD.name for arm, _ in bench.asked)
+    assert deps.scores.known(["o/bad"], ["t"]) == []
+
+
+def test_an_unreadable_answer_is_missing_not_wrong(deps):
+    plan = plan_of(GOOD, NULL, items=20)
+    good, _ = herd_runner.run(plan, approved(plan, deps), deps).measurements
+    assert (good.n, good.missing) == (19, 1)
+    assert good.value == pytest.approx(8 / 19)
+
+
+def test_the_cap_stops_between_items_and_the_baseline_still_runs(deps, bench):
+    plan = plan_of(GOOD, BAD, NULL, cap=0.055)
+    result = herd_runner.run(plan, approved(plan, deps), deps)
+    good, constant = result.measurements
+    assert (good.arm, good.n, good.missing) == (GOOD.name, 5, 5)
+    assert constant.n == 10
+    assert "left" in result.stopped
+    assert result.failed == {GOOD.name: result.stopped, BAD.name: result.stopped}
+    assert BAD.name not in bench.probed
+
+
+def test_stop_is_asked_between_items(deps, bench):
+    plan = plan_of(GOOD, BAD, NULL)
+    answers = iter([False] * 3 + [True] * 99)
+    result = herd_runner.run(plan, approved(plan, deps), deps, stop=lambda: next(answers))
+    assert result.measurements[0].n == 3
+    assert BAD.name in result.failed
+    assert bench.closed >= 1
+
+
+def test_without_a_valid_approval_nothing_is_asked(deps, bench):
+    plan = plan_of(GOOD, NULL)
+    approval = approved(plan, deps)
+    refused = approval.model_copy(update={"decision": "refuse"})
+    for other, answer in [(plan_of(GOOD, BAD, NULL), approval), (plan, refused)]:
+        with pytest.raises(NotApproved):
+            herd_runner.run(other, answer, deps)
+    assert bench.asked == bench.probed == []
+
+
+def test_a_full_disk_ends_the_run_instead_of_blaming_the_arm(deps):
+    plan = plan_of(GOOD, BAD, NULL)
+    approval = approved(plan, deps)
+    connection = deps.ledger._connection
+    deps.ledger.open(plan, approval)
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        for n in range(200):
+            other = plan_of(GOOD, BAD, NULL, run=f"r{n}")
+            herd_runner.run(other, approved(other, deps), deps)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"item": "never asked"}, {"correct": 7.0}, {"correct": float("nan")}]
+)
+def test_a_back_end_that_talks_nonsense_is_an_arm_that_failed(deps, bench, wrong):
+    honest = bench.run
+    bench.run = lambda arm, benchmark, items: (
+        result.model_copy(update=wrong if arm is BAD else {})
+        for result in honest(arm, benchmark, items)
+    )
+    plan = plan_of(BAD, GOOD, NULL)
+    result = herd_runner.run(plan, approved(plan, deps), deps)
+    assert BAD.name in result.failed
+    assert set(values(result)) == {GOOD.name, CONSTANT}
+
+
+def test_results_are_those_of_this_plans_items(deps):
+    longer, shorter = plan_of(GOOD, NULL), plan_of(GOOD, NULL, items=4, run="r2")
+    herd_runner.run(longer, approved(longer, deps), deps)
+    herd_runner.run(shorter, approved(shorter, deps), deps)
+    found = [one.item for one in herd_runner.results(shorter, deps) if one.arm == GOOD.name]
+    assert found == POOL[:4]
+
+
+def test_progress_counts_items(deps):
+    seen = []
+    deps.progress = seen.append
+    plan = plan_of(GOOD, NULL)
+    herd_runner.run(plan, approved(plan, deps), deps)
+    on = [one for one in seen if one.what == "good Q4 on t"]
+    assert [one.done for one in on] == list(range(11))
+    assert {one.total for one in on} == {10}

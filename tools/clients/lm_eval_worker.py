@@ -1,0 +1,159 @@
+"""The evaluation subprocess: ``python -m tools.clients.lm_eval_worker``.
+
+It keeps torch, its memory and its crashes out of Mirror. One JSON request a line comes in on
+stdin, JSON events go out on stdout, the last of each request being ``done`` or ``error``:
+
+    {"op": "unpack", "gguf": path, "target": path}     progress*
+    {"op": "load", "path": path, "round_bits": int?}
+    {"op": "probe"}
+    {"op": "evaluate", "task": name, "config": yaml, "docs": [...]}     item*
+
+``config`` is the task's own YAML inside the installed lm-eval, so template, choices and metric
+are lm-eval's; only the dataset is replaced. Whatever libraries print goes to stderr. The process
+ends when stdin does, so it does not outlive Mirror.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memory.errors import BackendUntrustworthy
+from tools.clients.probe import probe
+from tools.clients.unpack import materialize, round_to_nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tools.clients.item_sources import Doc
+
+Event = dict[str, Any]
+BATCH = 4
+
+
+class Worker:
+    """One loaded model and what can be asked of it."""
+
+    def __init__(self, send: Callable[[Event], None], scratch: Path) -> None:
+        """``send`` writes one event; ``scratch`` is a folder for lm-eval's data files."""
+        self._send = send
+        self._scratch = scratch
+        self._lm: Any = None
+
+    def answer(self, request: Event) -> None:
+        """Do what one request asks; errors become events, so the next request still works."""
+        try:
+            getattr(self, f"_{request.pop('op')}")(**request)
+        except BackendUntrustworthy as error:
+            self._send({"event": "error", "kind": "untrustworthy", "text": str(error)})
+        except (OSError, ValueError, TypeError, RuntimeError, LookupError, ImportError) as error:
+            text = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+            self._send({"event": "error", "kind": "failed", "text": text})
+        else:
+            self._send({"event": "done"})
+
+    def _unpack(self, gguf: str, target: str) -> None:
+        def progress(what: str, done: int, total: int) -> None:
+            self._send({"event": "progress", "what": what, "done": done, "total": total})
+
+        materialize(Path(gguf), Path(target), progress)
+
+    def _load(self, path: str, round_bits: int | None) -> None:
+        from lm_eval.models.huggingface import HFLM
+
+        self._lm = None  # the previous arm's memory goes before the next one's comes
+        lm = HFLM(pretrained=path, dtype="float32", device="cpu", batch_size=BATCH)
+        if round_bits is not None:
+            round_to_nearest(lm.model, round_bits)
+        self._lm = lm
+
+    def _probe(self) -> None:
+        probe(self._lm)
+
+    def _evaluate(self, task: str, config: str, docs: list[Doc]) -> None:
+        from lm_eval import simple_evaluate
+        from lm_eval.tasks import TaskManager
+
+        _describe_machine_once()
+        results = simple_evaluate(
+            model=self._lm,
+            tasks=[self._task(task, config, docs)],
+            num_fewshot=0,
+            bootstrap_iters=0,
+            task_manager=TaskManager(include_path=str(self._scratch), include_defaults=False),
+        )
+        samples = sorted(results["samples"][task], key=lambda sample: sample["doc_id"])
+        for sample in samples:
+            self._send({"event": "item", "index": sample["doc_id"], **outcome(sample)})
+
+    def _task(self, task: str, config: str, docs: list[Doc]) -> dict[str, Any]:
+        """lm-eval's own task over ``docs`` as its only split."""
+        import lm_eval
+        from lm_eval.tasks._yaml_loader import load_yaml
+
+        data = Path(tempfile.mkdtemp(dir=self._scratch)) / "test.jsonl"
+        data.write_text("".join(json.dumps(doc) + "\n" for doc in docs), "utf-8")
+        template: dict[str, Any] = load_yaml(Path(lm_eval.__file__).parent / "tasks" / config)
+        return template | {
+            "task": task,
+            "dataset_path": "json",
+            "dataset_name": None,
+            "dataset_kwargs": {
+                "data_files": {"test": str(data)},
+                "cache_dir": str(self._scratch / "datasets"),
+            },
+            "training_split": None,
+            "validation_split": None,
+            "test_split": "test",
+        }
+
+
+def outcome(sample: dict[str, Any]) -> dict[str, Any]:
+    """Correctness, answer and target of one lm-eval sample of a multiple-choice task.
+
+    ``correct`` is lm-eval's ``acc``; None (missing, not wrong) when a log-likelihood is not a
+    number, because the order of the choices means nothing then.
+    """
+    scores = [float(score) for score, _ in sample["filtered_resps"]]
+    choices = [str(arguments[1]).strip() for arguments in sample["arguments"]]
+    if any(math.isnan(score) for score in scores):
+        return {"correct": None, "answer": ""}
+    return {"correct": float(sample["acc"]), "answer": choices[scores.index(max(scores))]}
+
+
+def _describe_machine_once() -> None:
+    """simple_evaluate lists the machine's software after each call: 1.3 s that never changes."""
+    from torch.utils import collect_env
+
+    if not hasattr(collect_env.get_pretty_env_info, "cache_info"):
+        collect_env.get_pretty_env_info = functools.cache(collect_env.get_pretty_env_info)
+
+
+def serve(requests: Iterable[str], send: Callable[[Event], None]) -> None:
+    """Answer each line of ``requests`` until there are no more."""
+    with tempfile.TemporaryDirectory(prefix="mirror-lm-eval-") as scratch:
+        worker = Worker(send, Path(scratch))
+        for line in requests:
+            worker.answer(json.loads(line))
+
+
+def main() -> None:
+    """Serve stdin, keeping the real stdout for events and giving libraries stderr instead."""
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def send(event: Event) -> None:
+        events.write(json.dumps(event) + "\n")
+        events.flush()
+
+    serve(sys.stdin, send)
+
+
+if __name__ == "__main__":
+    main()

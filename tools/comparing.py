@@ -1,0 +1,55 @@
+"""Comparing arms on the items they share: the only comparison that few items allow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from memory.records import Comparison
+from tools.methods.intervals import paired
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from memory.records import ItemResult
+
+
+def compare(results: Sequence[ItemResult], weights: Mapping[str, float]) -> list[Comparison]:
+    """Every two arms on the items both answered, benchmarks pooled by ``weights``.
+
+    Missing answers are left out of the pair. Arms keep the order in which they appear; two
+    that share no item have no comparison.
+    """
+    grades: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for result in results:
+        if result.correct is not None:
+            grades[result.arm][result.benchmark][result.item] = result.correct
+    compared = (_compare(a, b, grades[a], grades[b], weights) for a, b in combinations(grades, 2))
+    return [comparison for comparison in compared if comparison is not None]
+
+
+def shares(benchmarks: Sequence[str], weights: Mapping[str, float]) -> list[float]:
+    """The weight of each benchmark; equal ones when none of them has any."""
+    found = [weights.get(benchmark, 0.0) for benchmark in benchmarks]
+    return found if any(found) else [1.0] * len(found)
+
+
+def _compare(
+    a: str,
+    b: str,
+    of_a: Mapping[str, Mapping[str, float]],
+    of_b: Mapping[str, Mapping[str, float]],
+    weights: Mapping[str, float],
+) -> Comparison | None:
+    shared = {name: sorted(of_a[name].keys() & of_b[name].keys()) for name in of_a if name in of_b}
+    names = [name for name, items in shared.items() if items]
+    if not names:
+        return None
+    found = paired(
+        [([of_a[n][i] for i in shared[n]], [of_b[n][i] for i in shared[n]]) for n in names],
+        shares(names, weights),
+    )
+    return Comparison(
+        a=a, b=b, difference=found.difference, low=found.low, high=found.high, p=found.p, n=found.n
+    )

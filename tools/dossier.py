@@ -1,0 +1,66 @@
+"""The dossier: what one conversation has found out so far.
+
+Tools read it and return the part they add; the state machine keeps it (``agent.state``) and
+decides from what is still missing which tools may be called next. ``None`` means: not yet
+known, or made void by a later change of mind.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+# Not under TYPE_CHECKING: LangGraph evaluates these annotations when it builds the graph.
+from memory.records import (  # noqa: TC001
+    Approval,
+    BenchmarkChoice,
+    Candidate,
+    Decision,
+    Finding,
+    Funnel,
+    Measurement,
+    Plan,
+    Requirements,
+    Score,
+    Selected,
+)
+
+
+class Dossier(TypedDict, total=False):
+    """Keys in the order in which they become known; each is written by one tool or node."""
+
+    thread: str
+    run: str
+    request: str
+    given: dict[str, object]
+    recalled: list[Finding] | None
+    requirements: Requirements | None
+    critical: Funnel | None
+    important: Funnel | None
+    candidates: list[Candidate] | None
+    benchmarks: list[BenchmarkChoice] | None
+    scores: list[Score] | None
+    selected: list[Selected] | None
+    plan: Plan | None
+    approval: Approval | None
+    measurements: list[Measurement] | None
+    failed: dict[str, str] | None
+    decision: Decision | None
+    report: str | None
+
+
+VOID: Dossier = {
+    "recalled": None,
+    "requirements": None,
+    "critical": None,
+    "important": None,
+    "candidates": None,
+    "benchmarks": None,
+    "scores": None,
+    "selected": None,
+    "plan": None,
+    "approval": None,
+    "measurements": None,
+    "failed": None,
+    "decision": None,
+    "report": None,
+}

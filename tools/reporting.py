@@ -1,0 +1,115 @@
+"""The report of a run: what was asked, what fell away and why, what is known, what was paid.
+
+``write`` makes ``<runs>/<run>/`` with ``report.html`` (self-contained: no script, no network),
+``report.md``, ``report.json`` (the dossier, for programs) and ``eliminated.csv`` (each removed
+model with its one reason, computed again from the registry and the requirements).
+Everything from outside is escaped by Jinja; nothing in a card or an answer can become markup.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memory.errors import MirrorError
+from memory.records import CONSTANT, Record
+from tools import funnel, plots
+
+if TYPE_CHECKING:
+    from memory.records import Elimination
+    from tools.deps import Deps
+    from tools.dossier import Dossier
+
+TEMPLATES = Path(__file__).parent / "templates"
+LEFT_OUT = ("messages", "strikes", "steps", "complaint")
+
+
+def write(dossier: Dossier, deps: Deps) -> Path:
+    """Write the report's files and return their folder; a second writing replaces the first.
+
+    Raises:
+        MirrorError: the folder can't be written (no room, no permission); the line names it.
+    """
+    folder = deps.runs / dossier["run"]
+    fallen = eliminated(dossier, deps)
+    facts = {**_facts(dossier), "registry": deps.registry.version}
+    pages = {
+        "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
+        "eliminated.csv": _csv(fallen),
+        "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
+        "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
+    }
+    fresh = folder.with_name(folder.name + ".writing")
+    try:
+        fresh.mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            (fresh / name).write_text(text, "utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
+    except OSError as error:
+        raise MirrorError(
+            f"The report can't be written to {folder}: {error.strerror}. Make room or set "
+            f"MIRROR_RUNS, then: mirror resume {dossier['thread']}"
+        ) from error
+    return folder
+
+
+def eliminated(dossier: Dossier, deps: Deps) -> list[Elimination]:
+    """Each model that fell in stage 1 or 2, with the one reason, in registry order."""
+    needed, critical = dossier.get("requirements"), dossier.get("critical")
+    if needed is None or critical is None:
+        return []
+    _, first = funnel.critical(deps.registry.models, needed)
+    kept = {name: deps.registry.models[name] for name in critical.survivors}
+    _, second = funnel.important(kept, needed, deps.registry.models)
+    return [*first, *second]
+
+
+def _csv(fallen: list[Elimination]) -> str:
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(["model", "stage", "constraint", "reason"])
+    rows.writerows((one.model, one.stage, one.constraint, one.reason) for one in fallen)
+    return out.getvalue()
+
+
+def _facts(dossier: Dossier) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in dossier.items() if key not in LEFT_OUT}
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Record):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = _cell
+    measured = dossier.get("measurements") or []
+    return environment.get_template(template).render(
+        d={**dict.fromkeys(LEFT_OUT), **dossier},
+        constant=CONSTANT,
+        registry=deps.registry,
+        plot=plots.intervals(measured) if measured and autoescape else "",
+    )
+
+
+def _cell(value: object) -> str:
+    """A value for a Markdown table: one line, bars escaped."""
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,123 @@
+"""What is known of the candidates on the benchmarks, and the shortlist that follows (Eq. 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memory.records import Selected
+from tools.methods import selection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from memory.records import BenchmarkChoice, Candidate, Score
+    from memory.scores import Matrix, Scores
+
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Known:
+    """P_ij for some models on some benchmarks, missing cells and all."""
+
+    matrix: Matrix
+
+    @property
+    def scores(self) -> list[Score]:
+        """The score believed of each known cell."""
+        return [cell.score for cell in self.matrix.cells.values()]
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are, known or not."""
+        return len(self.matrix.models) * len(self.matrix.benchmarks)
+
+    def describe(self) -> str:
+        """One line: how much is known, from where, and what must not be compared."""
+        origins = [score.origin for score in self.scores]
+        counts = {origin: origins.count(origin) for origin in dict.fromkeys(origins)}
+        line = f"Known scores: {len(origins)} of {self.cells:,} cells"
+        if counts:
+            line += f" ({', '.join(f'{count} {origin}' for origin, count in counts.items())})"
+        if self.matrix.left_out:
+            line += f"; {len(self.matrix.left_out)} cells also have scores of other protocols"
+        if self.matrix.mixed:
+            line += f"; protocols are mixed in {', '.join(self.matrix.mixed)}"
+        return line
+
+    def table(self) -> list[tuple[str, ...]]:
+        """A header and a row a model: each cell as value and origin, ``-`` where missing."""
+        header = ("model", *self.matrix.benchmarks)
+        return [header] + [
+            (model, *(self._text(model, name) for name in self.matrix.benchmarks))
+            for model in self.matrix.models
+        ]
+
+    def _text(self, model: str, benchmark: str) -> str:
+        cell = self.matrix.cells.get((model, benchmark))
+        if cell is None:
+            return MISSING
+        notes = [str(cell.score.origin)]
+        if cell.score.precision:
+            notes.append(cell.score.precision)
+        if cell.conflict:
+            notes.append(f"{len(cell.observations)} observations {cell.conflict:.2f} apart")
+        if benchmark in self.matrix.mixed:
+            notes.append(cell.score.protocol)
+        return f"{cell.score.value:.2f} ({', '.join(notes)})"
+
+
+def look_up(
+    models: Sequence[str],
+    benchmarks: Sequence[str],
+    scores: Scores,
+    *,
+    protocols: Mapping[str, str] | None = None,
+    mix: bool = False,
+) -> Known:
+    """Look the models up on the benchmarks; ``protocols`` and ``mix`` as in ``Scores.matrix``."""
+    return Known(scores.matrix(models, benchmarks, protocols, mix=mix))
+
+
+def select(
+    candidates: Sequence[Candidate],
+    benchmarks: Sequence[BenchmarkChoice],
+    scores: Sequence[Score],
+    *,
+    alpha: float = 0.5,
+    beta: float = 0.9,
+    k: int = 10,
+) -> list[Selected]:
+    """S* of RELM Eq. 1 over ``candidates``, largest s first.
+
+    ``scores``: at most one per cell, as ``Known.scores`` gives them; cells without one are
+    unknown. Other parameters as in ``tools.methods.selection.select``.
+    """
+    row = {candidate.model: i for i, candidate in enumerate(candidates)}
+    column = {choice.task: j for j, choice in enumerate(benchmarks)}
+    grid = np.full((len(row), len(column)), np.nan)
+    for score in scores:
+        if score.model in row and score.benchmark in column:
+            grid[row[score.model], column[score.benchmark]] = score.value
+    result = selection.select(
+        [candidate.sigma for candidate in candidates],
+        [choice.weight for choice in benchmarks],
+        grid,
+        alpha=alpha,
+        beta=beta,
+        k=k,
+    )
+    return [
+        Selected(
+            model=candidates[i].model,
+            s=float(result.s[i]),
+            sigma=candidates[i].sigma,
+            benchmark_term=float(result.benchmark_term[i]),
+            known_cells=int(np.sum(~np.isnan(grid[i]))),
+            cells=len(column),
+        )
+        for i in result.chosen
+    ]

@@ -1,0 +1,260 @@
+"""The tools as the planning model sees them, and which stage may call which.
+
+The model chooses words and arguments; the machine guards the gates. A tool is offered only
+while what it finds is missing and everything before it is known, so stage 3 can't come before
+stage 1 whatever the model says, and no tool here spends: ``propose_plan`` asks, and a person
+answers. Numbers come from methods, never from the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from memory.errors import BadRequest, NothingSurvives
+from memory.records import Requirements
+from tools import (
+    benchmark_recommender,
+    funnel,
+    planning,
+    registry_search,
+    requirements,
+    score_lookup,
+)
+from tools.clients import items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tools.deps import Deps
+    from tools.dossier import Dossier
+
+
+T = TypeVar("T")
+
+
+class Stage(StrEnum):
+    """Where a conversation stands (MSM's three stages, then the gate to spending)."""
+
+    UNDERSTAND = "understand"
+    CRITICAL = "critical requirements"
+    IMPORTANT = "important considerations"
+    CONTEXTUAL = "contextual validation"
+    PLANNED = "planned"
+
+
+class Arguments(BaseModel):
+    """A tool's arguments; an argument that does not exist is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Recall(Arguments):
+    """Look up what was found out before: measurements, decisions, preferences."""
+
+    query: str | None = Field(None, description="what to look for; default: the request")
+
+
+class Requirement(Arguments):
+    """Write down what the user needs. Leave out whatever the user did not say."""
+
+    task: str | None = Field(None, description="Hub task, such as text-generation")
+    max_params: int | None = Field(None, gt=0, description="most weights, such as 7000000000")
+    gpu_memory_gb: float | None = Field(None, gt=0, description="memory of one GPU in GB")
+    gpu_count: int | None = Field(None, ge=1, description="number of GPUs")
+    context: int | None = Field(None, gt=0, description="context length needed, in tokens")
+    licence_use: tuple[Literal["commercial", "derivative", "network"], ...] | None = Field(
+        None, description="what the licence must allow; [] for research only"
+    )
+    languages: tuple[str, ...] | None = Field(None, description="ISO 639-1 codes")
+    domains: tuple[str, ...] | None = Field(None, description="such as medical, finance, law")
+    budget_usd: float | None = Field(None, ge=0, description="dollars for evaluation")
+
+
+class Nothing(Arguments):
+    """No arguments."""
+
+
+class Weights(Arguments):
+    """How Eq. 1 weighs relevance against scores, and how many models it lets in."""
+
+    alpha: float = Field(0.5, ge=0, le=1, description="weight of relevance against benchmarks")
+    beta: float = Field(0.9, ge=0, le=1, description="higher: more models recommended")
+
+
+class Evaluation(Arguments):
+    """What to measure."""
+
+    items: int | None = Field(None, ge=1, description="items per benchmark; default: what fits")
+    cap_usd: float | None = Field(None, ge=0, description="never spend more than this")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a tool says to the model and the user, and what it adds to the dossier."""
+
+    text: str
+    found: Dossier
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool: its name, stage, the dossier key it fills, and its arguments' schema."""
+
+    name: str
+    stage: Stage
+    fills: str
+    arguments: type[Arguments]
+    run: Callable[[Any, Dossier, Deps], Outcome]
+
+    def schema(self) -> dict[str, object]:
+        """The tool in OpenAI's function format."""
+        parameters = self.arguments.model_json_schema()
+        parameters.pop("title", None)
+        parameters.pop("description", None)
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.run.__doc__ or "",
+                "parameters": parameters,
+            },
+        }
+
+    def call(self, arguments: dict[str, object], dossier: Dossier, deps: Deps) -> Outcome:
+        """Validate and run.
+
+        Raises:
+            ValidationError: the arguments do not fit the schema.
+            MirrorError: the tool can't do it; the line says why.
+        """
+        return self.run(self.arguments.model_validate(arguments), dossier, deps)
+
+
+def recall_findings(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:
+    """Recall earlier findings about such a request."""
+    found = [
+        finding
+        for finding, similarity in deps.findings.recall(asked.query or dossier["request"], 3)
+        if similarity > 0.5
+    ]
+    lines = [f"{finding.at[:10]}: {finding.text}" for finding in found]
+    text = "Remembered: " + " · ".join(lines) if lines else "Nothing remembered about this yet."
+    return Outcome(text, {"recalled": found})
+
+
+def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Outcome:
+    """Write down the user's requirements (MSM stages 1 and 2)."""
+    read = requirements.read_request(dossier["request"])
+    stated = asked.model_dump(exclude_none=True) | dict(dossier.get("given") or {})
+    try:
+        needed = Requirements.model_validate(read.model_dump() | stated)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadRequest(f"{first['loc'][0]} can't be {first['input']!r}: {first['msg']}") from None
+    if clashes := requirements.contradictions(needed):
+        raise BadRequest("The request contradicts itself: " + "; ".join(clashes) + ".")
+    return Outcome("Understood: " + requirements.describe(needed), {"requirements": needed})
+
+
+def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 1: keep the models that meet the critical requirements."""
+    needed = _known(dossier.get("requirements"))
+    result, _ = funnel.critical(deps.registry.models, needed)
+    if not result.survivors:
+        raise NothingSurvives(
+            f"None of {result.considered:,} models passes stage 1. "
+            + funnel.best_relaxation(result)
+        )
+    return Outcome(funnel.describe(result), {"critical": result})
+
+
+def rank_candidates(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 2: weigh domain, languages and ecosystem, and rank by relevance."""
+    needed = _known(dossier.get("requirements"))
+    survivors = _known(dossier.get("critical")).survivors
+    models = {name: deps.registry.models[name] for name in survivors}
+    result, _ = funnel.important(models, needed, deps.registry.models)
+    if not result.survivors:
+        raise NothingSurvives(
+            f"None of {result.considered:,} models passes stage 2. "
+            + funnel.best_relaxation(result)
+        )
+    ranked = registry_search.search(needed, deps.registry, result.survivors, deps)
+    lead = ", ".join(candidate.model for candidate in ranked[:3])
+    text = f"{funnel.describe(result)}; most relevant: {lead}"
+    return Outcome(text, {"important": result, "candidates": ranked})
+
+
+def recommend_benchmarks(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: choose the three to five benchmarks that say most about this job."""
+    needed = _known(dossier.get("requirements"))
+    chosen = benchmark_recommender.recommend(needed, deps.catalogue, items.available())
+    text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
+    return Outcome(text, {"benchmarks": chosen})
+
+
+def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: look up what is already known of the candidates on those benchmarks."""
+    models = [candidate.model for candidate in _known(dossier.get("candidates"))]
+    tasks = [choice.task for choice in _known(dossier.get("benchmarks"))]
+    known = score_lookup.look_up(models, tasks, deps.scores)
+    return Outcome(known.describe(), {"scores": known.scores})
+
+
+def select_models(asked: Weights, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: choose the set S* of RELM's Eq. 1 (at most ten models)."""
+    selected = score_lookup.select(
+        _known(dossier.get("candidates")),
+        _known(dossier.get("benchmarks")),
+        _known(dossier.get("scores")),
+        alpha=asked.alpha,
+        beta=asked.beta,
+    )
+    names = ", ".join(f"{one.model} ({one.s:.2f})" for one in selected[:3])
+    return Outcome(f"Shortlist of {len(selected)} by Eq. 1: {names}", {"selected": selected})
+
+
+def propose_plan(asked: Evaluation, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: propose a priced evaluation plan, which a person must approve."""
+    plan = planning.make_plan(dossier, deps, items=asked.items, cap_usd=asked.cap_usd)
+    return Outcome(planning.describe(plan), {"plan": plan})
+
+
+TOOLS = (
+    Tool("recall_findings", Stage.UNDERSTAND, "recalled", Recall, recall_findings),
+    Tool("record_requirements", Stage.UNDERSTAND, "requirements", Requirement, record_requirements),
+    Tool("filter_registry", Stage.CRITICAL, "critical", Nothing, filter_registry),
+    Tool("rank_candidates", Stage.IMPORTANT, "candidates", Nothing, rank_candidates),
+    Tool("recommend_benchmarks", Stage.CONTEXTUAL, "benchmarks", Recall, recommend_benchmarks),
+    Tool("look_up_scores", Stage.CONTEXTUAL, "scores", Nothing, look_up_scores),
+    Tool("select_models", Stage.CONTEXTUAL, "selected", Weights, select_models),
+    Tool("propose_plan", Stage.CONTEXTUAL, "plan", Evaluation, propose_plan),
+)
+
+
+def stage(dossier: Dossier) -> Stage:
+    """The first stage with something still to find out."""
+    return next((tool.stage for tool in TOOLS if _missing(tool, dossier)), Stage.PLANNED)
+
+
+def offered(dossier: Dossier) -> list[Tool]:
+    """The tools that may be called now: of this stage, unfinished, inputs at hand."""
+    now = stage(dossier)
+    open_tools = [tool for tool in TOOLS if tool.stage == now and _missing(tool, dossier)]
+    if now is not Stage.CONTEXTUAL:
+        return open_tools
+    return open_tools[:1]  # each tool of stage 3 needs what the one before it found
+
+
+def _missing(tool: Tool, dossier: Dossier) -> bool:
+    return cast("dict[str, object]", dossier).get(tool.fills) is None
+
+
+def _known(value: T | None) -> T:
+    if value is None:
+        raise BadRequest("A tool was called before what it needs was known.")
+    return value
