@@ -76,7 +76,7 @@ def cached_vectors(
 
 def _read(file: Path) -> dict[str, NDArray[np.float32]]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
             texts = json.loads(archive["texts"].tobytes())
             vectors = archive["vectors"].astype(np.float32)
         return dict(zip(texts, vectors, strict=True))

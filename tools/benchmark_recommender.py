@@ -1,6 +1,7 @@
 """Which benchmarks say most about a request: RELM's ⟨model, benchmark⟩ half (section 4.1.3).
 
-The embedding order of the catalogue stands as it is; a language model may later reorder it.
+The catalogue's order of meaning, with a preference for benchmarks whose items are on this
+machine: what can be measured here and now tells more than a slightly closer one that can't.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 USUAL = 4
 """RELM finds three to five benchmarks to be enough (section 6.1)."""
 
+SHORTLIST = 3
+"""So many times as many are looked at as are recommended."""
+
+RUNNABLE = 1.3
+"""How much a benchmark gains when its items are installed here."""
+
 
 def recommend(
     requirements: Requirements,
@@ -32,7 +39,15 @@ def recommend(
     """
     if k < 1:
         raise BadRequest(f"Can't recommend {k} benchmarks; ask for at least one.")
-    chosen = catalogue.search(requirements.text, requirements.domains, k)
-    if not chosen:
+    found = catalogue.search(requirements.text, requirements.domains, SHORTLIST * k)
+    if not found:
         raise BadRequest("No benchmark is related to this request; say more about the job.")
-    return [choice.model_copy(update={"items_source": items.get(choice.task)}) for choice in chosen]
+    worth = {one.task: one.weight * (RUNNABLE if one.task in items else 1.0) for one in found}
+    best = sorted(found, key=lambda one: -worth[one.task])[:k]
+    total = sum(worth[one.task] for one in best)
+    return [
+        one.model_copy(
+            update={"weight": worth[one.task] / total, "items_source": items.get(one.task)}
+        )
+        for one in best
+    ]

@@ -51,13 +51,15 @@ _ABILITIES = {
 }
 # Words of names that tell packaging, not meaning.
 _PACKAGING = frozenset(
-    """
-    gguf gptq bits awq exl quantized quant unsloth mlx int fp nvfp mxfp base instruct chat
-    model models large small medium mini tiny nano micro preview version final beta alpha full
-    merged merge lora qlora adapter hf pytorch onnx dynamic optimized test demo imatrix mixed
-    static latest pretrained pretrain finetune finetuned tuned community autoround qat float
-    tokenizer reap abliterated uncensored heretic
-    """.split()
+    word
+    for words in (
+        "gguf gptq bits awq exl quantized quant unsloth nvfp mxfp imatrix autoround float onnx",
+        "pytorch dynamic mixed static optimized base instruct chat model models large small",
+        "medium mini tiny nano micro preview version final beta alpha full merged merge lora qlora",
+        "adapter pretrained pretrain finetune finetuned tuned community tokenizer test demo",
+        "latest reap abliterated uncensored heretic",
+    )
+    for word in words.split()
 )
 _SHORTEST_WORD = 4
 

@@ -23,7 +23,8 @@ wo Wolof · xh Xhosa · yi Yiddish · yo Yoruba · zh Chinese · zu Zulu
 LANGUAGES: dict[str, str] = dict(
     entry.split(maxsplit=1) for line in _TABLE.split("\n") for entry in line.split(" · ") if entry
 )
-CODES: dict[str, str] = {name.lower(): code for code, name in LANGUAGES.items()}
+_ALSO = {"mandarin": "zh", "farsi": "fa", "darija": "ar", "castilian": "es", "flemish": "nl"}
+CODES: dict[str, str] = {name.lower(): code for code, name in LANGUAGES.items()} | _ALSO
 
 
 def languages_in(text: str) -> set[str]:

@@ -76,7 +76,9 @@ class SearchIndex:
     def relevance(self, requirements: Requirements, embedder: Embedder) -> Relevance:
         """σ_model of every model; a domain that the request states outright matches fully."""
         query = " ".join([requirements.text, *requirements.domains])
-        cosine = self.vectors @ embedder.encode([query])[0]
+        cosine = np.zeros(len(self.found.labels), dtype=np.float32)
+        if self.vectors.size:
+            cosine = self.vectors @ embedder.encode([query])[0]
         stated = {f"domain: {domain}" for domain in requirements.domains}
         cosine[[k for k, label in enumerate(self.found.labels) if label in stated]] = 1.0
         return relevance(cosine, self.by_label, self.indicators, self.facets)

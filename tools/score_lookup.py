@@ -43,7 +43,7 @@ class Known:
         if counts:
             line += f" ({', '.join(f'{count} {origin}' for origin, count in counts.items())})"
         if self.matrix.left_out:
-            line += f"; {len(self.matrix.left_out)} cells also have scores of other protocols"
+            line += f"; {len(self.matrix.left_out)} more under other protocols, not compared"
         if self.matrix.mixed:
             line += f"; protocols are mixed in {', '.join(self.matrix.mixed)}"
         return line

@@ -44,8 +44,6 @@ GPUS: Mapping[str, float] = MappingProxyType(
      "a10g": 24, "a10": 24, "l4": 24, "t4": 16, "4080": 16}
 )  # fmt: skip
 
-OTHER_LANGUAGE_NAMES = MappingProxyType({"mandarin": "zh", "farsi": "fa", "flemish": "nl"})
-
 ECOSYSTEM: Mapping[str, str] = MappingProxyType(
     {
         "safetensors": r"safetensors", "transformers": r"transformers", "vllm": r"vllm",
@@ -195,9 +193,8 @@ def budget(text: str) -> float | None:
 
 def languages(text: str) -> tuple[str, ...]:
     """ISO codes of languages named, or listed as codes after "languages:"."""
-    names = CODES | OTHER_LANGUAGE_NAMES
     words = (word for word in re.findall(r"[^\W\d_]+", text) if word != "polish")  # the verb
-    found = [names[word.lower()] for word in words if word.lower() in names]
+    found = [CODES[word.lower()] for word in words if word.lower() in CODES]
     for listed in re.findall(r"\blang(?:uage)?s?\s*[:=]\s*([a-z]{2}(?:[\s,/+]+[a-z]{2}\b)*)", text):
         found += re.findall(r"[a-z]{2}", listed)
     return tuple(dict.fromkeys(found))

@@ -1,6 +1,7 @@
 """Checkpoints with our own records, locks between processes, and damaged files."""
 
 import multiprocessing
+import time
 from typing import Any, TypedDict
 
 import pytest
@@ -102,8 +103,10 @@ def test_a_thread_has_one_process_at_a_time(tmp_path, conversations):
     other = spawn.Process(target=hold, args=(conversations.path, "t/1", held, release))
     other.start()
     assert held.wait(60)
+    begin = time.monotonic()
     with pytest.raises(ThreadBusy, match="'t/1'"), conversations.lock("t/1"):
         pass
+    assert time.monotonic() - begin < 2  # at once: nobody waits for a lock in silence
     with conversations.lock("t-1"):
         pass
     other.kill()

@@ -229,17 +229,20 @@ def test_without_a_valid_approval_nothing_is_asked(deps, bench):
     assert bench.asked == bench.probed == []
 
 
-def test_a_full_disk_ends_the_run_instead_of_blaming_the_arm(deps):
+def test_a_full_disk_ends_the_run_instead_of_blaming_the_arm(deps, bench):
     plan = plan_of(GOOD, BAD, NULL)
     approval = approved(plan, deps)
+    honest = bench.run
+    bench.run = lambda arm, benchmark, items: (
+        result.model_copy(update={"answer": "x" * 200_000})
+        for result in honest(arm, benchmark, items)
+    )
     connection = deps.ledger._connection
-    deps.ledger.open(plan, approval)
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count={pages}")
+    connection.execute(f"PRAGMA max_page_count={pages + 8}")
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        for n in range(200):
-            other = plan_of(GOOD, BAD, NULL, run=f"r{n}")
-            herd_runner.run(other, approved(other, deps), deps)
+        herd_runner.run(plan, approval, deps)
+    assert {arm for arm, _ in bench.asked} == {GOOD.name}
 
 
 @pytest.mark.parametrize(
@@ -273,3 +276,37 @@ def test_progress_counts_items(deps):
     on = [one for one in seen if one.what == "good Q4 on t"]
     assert [one.done for one in on] == list(range(11))
     assert {one.total for one in on} == {10}
+
+
+def test_the_constant_answer_is_always_chosen_for_the_whole_sample(deps, bench):
+    bench.breaks = {CONSTANT: {"i6": RuntimeError("interrupted")}}
+    plan = plan_of(GOOD, NULL)
+    approval = approved(plan, deps)
+    assert herd_runner.run(plan, approval, deps).failed == {CONSTANT: "interrupted"}
+    bench.asked.clear()
+    assert herd_runner.run(plan, approval, deps).measurements[1].n == 10
+    assert [item for _, item in bench.asked] == POOL[:10]
+
+
+def test_results_from_before_a_failed_probe_are_not_scored(deps, bench):
+    bench.breaks = {GOOD.name: {"i6": KeyboardInterrupt()}}
+    plan = plan_of(GOOD, NULL)
+    approval = approved(plan, deps)
+    with pytest.raises(KeyboardInterrupt):
+        herd_runner.run(plan, approval, deps)
+    bench.untrusted = {GOOD.name}
+    assert values(herd_runner.run(plan, approval, deps)) == {CONSTANT: 0.4}
+
+
+def test_a_worker_is_let_go_even_when_something_still_holds_it(deps, bench):
+    honest, held = bench.run, []
+
+    def run(arm, benchmark, items):
+        held.append(honest(arm, benchmark, items))
+        return held[-1]
+
+    bench.run = run
+    plan = plan_of(GOOD, NULL)
+    answers = iter([False, True, True])
+    herd_runner.run(plan, approved(plan, deps), deps, stop=lambda: next(answers))
+    assert all(one.gi_frame is None for one in held)

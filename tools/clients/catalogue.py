@@ -43,17 +43,30 @@ WORTH = 0.5
 
 NEUTRAL, OTHER = "", "?"
 
+PLAIN = 0.01
+"""What each further word of a test's name takes off its score: of two alike, the plain one."""
+
+MANY = 6
+"""A family whose task names hold so many language codes is the same test in many languages."""
+
+NEUTRAL, OTHER = "", "?"
+
 # Words of task names that say how a test is put, not what it asks.
 _FORM = frozenset(
-    """
-    prompt shot few zero fewshot zeroshot cot full light direct task tasks group perplexity
-    continuation generative generate until loglikelihood multiple choice n variant eng
-    """.split()
+    word
+    for words in (
+        "prompt shot few zero fewshot zeroshot cot full light direct task tasks group perplexity",
+        "continuation generative generate until loglikelihood multiple choice variant flan only",
+    )
+    for word in words.split()
+)
+_SCRIPTS = frozenset(
+    {"latn", "arab", "cyrl", "deva", "beng", "ethi", "grek", "hans", "hant", "hebr"}
 )
 
 
 @dataclass(frozen=True)
-class Test:
+class Benchmark:
     """One test in its variants.
 
     ``asks``: the words of its name and its instruction. ``about``: its family. ``variants``:
@@ -76,55 +89,69 @@ class Test:
         return None
 
 
-def fold(tasks: Iterable[Task]) -> list[Test]:
-    """Tasks that ask the same in other languages, prompts or forms become one test.
+def fold(tasks: Sequence[Task]) -> list[Benchmark]:
+    """Tasks of a family that ask the same in other languages, prompts or forms become one test.
 
-    Of several variants in one language the one with the shortest name stands for all.
+    Of several, the one with the shortest name speaks for all, and for its language.
     """
-    folded: dict[tuple[str, str, str, str], dict[str, tuple[str, str]]] = {}
-    for task in tasks:
-        key = (task.family, _words(task), task.subject, task.about)
-        variants = folded.setdefault(key, {})
-        language = language_of(task)
-        known = variants.get(language)
-        if known is None or (len(task.name), task.name) < (len(known[0]), known[0]):
-            variants[language] = (task.name, task.metric)
+    multilingual = _multilingual(tasks)
+    folded: dict[tuple[str, str], list[Task]] = {}
+    for task in sorted(tasks, key=lambda task: (len(task.name), task.name)):
+        key = (task.family, _words(task, task.family in multilingual))
+        folded.setdefault(key, []).append(task)
     return [
-        Test(
-            family=family,
-            words=words,
-            asks=f"{words} {subject}".strip() or about or family,
-            about=about or family,
-            domains=domains_of(f"{words} {subject}" if words else f"{family} {subject} {about}"),
-            variants=variants,
-        )
-        for (family, words, subject, about), variants in folded.items()
+        _benchmark(words, alike, family in multilingual) for (family, words), alike in folded.items()
     ]
 
 
-def language_of(task: Task) -> str:
-    """The language of one task, from its name and its family's languages."""
-    tokens = _tokens(task.name)
-    several = len(task.languages) != 1
-    for token in tokens if several else ():
+def _benchmark(words: str, alike: list[Task], many: bool) -> Benchmark:
+    plain = alike[0]
+    variants: dict[str, tuple[str, str]] = {}
+    for task in alike:
+        variants.setdefault(language_of(task, many), (task.name, task.metric))
+    own = f"{words} {plain.subject}".strip()
+    return Benchmark(
+        family=plain.family,
+        words=words,
+        asks=own or plain.about or plain.family,
+        about=plain.about or plain.family,
+        domains=domains_of(own if words else f"{plain.family} {own} {plain.about}"),
+        variants=variants,
+    )
+
+
+def _multilingual(tasks: Sequence[Task]) -> frozenset[str]:
+    """Families that say they cover several languages or whose task names show it."""
+    seen: dict[str, set[str]] = {}
+    for task in tasks:
+        seen.setdefault(task.family, set()).update(LANGUAGES.keys() & set(_tokens(task.name)))
+    shown = {family for family, codes in seen.items() if len(codes) >= MANY}
+    return frozenset(shown.union(task.family for task in tasks if task.multilingual))
+
+
+def language_of(task: Task, many: bool) -> str:
+    """The language of one task, from its name and its family's; ``many``: it is multilingual."""
+    if len(task.languages) == 1 and not many:
+        return task.languages[0]
+    for token in _tokens(task.name):
         if token in CODES or token == "eng":
             return CODES.get(token, "en")
-        if token in LANGUAGES and (token in task.languages or task.multilingual):
+        if many and token in LANGUAGES:
             return token
-    if not several:
-        return task.languages[0]
-    return OTHER if task.multilingual else NEUTRAL
+    return OTHER if many else NEUTRAL
 
 
-def _words(task: Task) -> str:
-    """The words of a task's name that say what it asks."""
+def _words(task: Task, many: bool) -> str:
+    """The words of a task's name that say what it asks; in many languages, no short codes."""
     family = set(_tokens(task.family))
-    kept = [
+    dropped = family | CODES.keys() | LANGUAGES.keys() | _FORM | _SCRIPTS
+    return " ".join(
         token
         for token in _tokens(task.name)
-        if not (token in family or token in CODES or token in LANGUAGES or token in _FORM)
-    ]
-    return " ".join(token for token in kept if not token.isdigit())
+        if token.isalpha()
+        and token not in dropped
+        and not (many and len(token) <= 3 and not domains_of(token))
+    )
 
 
 def _tokens(name: str) -> list[str]:
@@ -148,7 +175,7 @@ class LmEvalCatalogue:
         self._progress = progress
 
     @cached_property
-    def tests(self) -> list[Test]:
+    def tests(self) -> list[Benchmark]:
         """Every test, from the cache of this lm-eval version or read from its files."""
         file = self._cache_dir / f"benchmarks.lm-eval-{installed.version('lm_eval')}.json"
         cached = _read(file)
@@ -177,16 +204,19 @@ class LmEvalCatalogue:
         """The at most ``k`` nearest tests, best first, weights in proportion and summing to 1.
 
         Score: the mean cosine of the query with a test's two texts, plus ``SAME_DOMAIN`` where a
-        domain (of the query's own words, when none is given) matches. Only tests in a language
+        domain (of the query's own words, when none is given) matches, less ``PLAIN`` a word. Only
+        tests in a language
         that the query names (English when none), or in none in particular; at most ``PER_FAMILY``
-        of a family and one of those that ask the same words.
+        of a family, and one of those whose names differ only by further words.
         """
         asks, about = self._vectors
         vector = self._embedder.encode([query])[0]
         cosine = (asks @ vector + about @ vector) / 2
         wanted = set(domains) or set(domains_of(query))
         shared = [sorted(wanted.intersection(test.domains)) for test in self.tests]
+        length = np.array([len(test.words.split()) for test in self.tests])
         score = cosine + SAME_DOMAIN * np.array([bool(common) for common in shared])
+        score -= PLAIN * length
         chosen = self._pick(score, sorted(languages_in(query)) or ["en"], k)
         total = sum(float(score[i]) for i, _ in chosen)
         return [
@@ -217,11 +247,15 @@ class LmEvalCatalogue:
         return chosen
 
     @staticmethod
-    def _crowded(test: Test, chosen: list[Test]) -> bool:
+    def _crowded(test: Benchmark, chosen: list[Benchmark]) -> bool:
+        words = set(test.words.split())
         of_family = sum(other.family == test.family for other in chosen)
-        return of_family >= PER_FAMILY or any(
-            test.words and other.words == test.words for other in chosen
+        alike = (
+            words <= set(other.words.split()) or words >= set(other.words.split())
+            for other in chosen
+            if words and other.words
         )
+        return of_family >= PER_FAMILY or any(alike)
 
     def _tell(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self._progress(Progress(what, done, total))
@@ -232,15 +266,10 @@ def _reason(cosine: float, shared: list[str]) -> str:
     return f"{meaning}; same domain: {', '.join(shared)}" if shared else meaning
 
 
-def _read(file: Path) -> list[Test] | None:
+def _read(file: Path) -> list[Benchmark] | None:
     """The cached tests, None when the file is missing or not what was written."""
     try:
         rows = json.loads(file.read_bytes())
-        return [
-            Test(
-                **{**row, "domains": tuple(row["domains"])},
-            )
-            for row in rows
-        ]
+        return [Benchmark(**(row | {"domains": tuple(row["domains"])})) for row in rows]
     except (OSError, ValueError, TypeError, KeyError):
         return None

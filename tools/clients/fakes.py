@@ -64,7 +64,8 @@ class HashEmbedder:
             if not row.any():  # its words cancelled out
                 row[0] = 1.0
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return (rows / lengths).astype(np.float32)
+        unit: NDArray[np.float32] = (rows / lengths).astype(np.float32)
+        return unit
 
 
 @dataclass

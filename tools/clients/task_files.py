@@ -7,8 +7,10 @@ is scored. Nothing of lm-eval is imported. Its texts are data, never instruction
 
 from __future__ import annotations
 
+import os.path
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -18,8 +20,7 @@ from tools.clients import installed
 from tools.languages import languages_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
 SENTENCES = 350
 """A description is cut after so many characters, at a word."""
@@ -72,62 +73,110 @@ def tasks_folder() -> Path:
 
 
 def read_tasks(root: Path, progress: Callable[[int, int], None]) -> list[Task]:
-    """Every task and group under ``root``, sorted by file; a file that can't be read is skipped.
+    """Every text task and group under ``root``, by file; a file that can't be read is skipped.
 
+    Families that the overview says show images are left out: nothing here could run them.
     ``progress`` is told (files done, files) now and then.
     """
-    overview = _overview(root)
+    reader = _Reader(root)
     files = sorted(root.glob("**/*.yaml"))
-    templates: dict[Path, dict[str, Any]] = {}
     found: dict[str, Task] = {}
     for done, file in enumerate(files):
         if done % 500 == 0:
             progress(done, len(files))
-        for task in _tasks_in(file, root, overview, templates):
+        task = reader.task(file)
+        if task is not None:
             found.setdefault(task.name, task)
     progress(len(files), len(files))
     return list(found.values())
 
 
-def _tasks_in(
-    file: Path, root: Path, overview: dict[str, _Row], templates: dict[Path, dict[str, Any]]
-) -> Iterator[Task]:
-    config = _read_config(file, templates)
-    name = config.get("group") or config.get("task")
-    if not isinstance(name, str):
-        return
-    parts = file.relative_to(root).parts
-    row = overview.get(name) or overview.get(parts[0]) or _Row("", (), False)
-    words = " ".join(str(config.get("description") or "").split())
-    yield Task(
-        name=name,
-        family=parts[0],
-        about=_cut(
-            " ".join(filter(None, (row.description, _readme(file.parent, root, templates))))
-        ),
-        subject=words if words.isascii() and len(words) <= SENTENCES else "",
-        metric=_metric(config),
-        languages=row.languages,
-        multilingual=row.multilingual,
-    )
+@dataclass(frozen=True)
+class _Row:
+    """One line of the overview: what a family is about and the text of its languages cell."""
+
+    description: str
+    covers: str
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(sorted(languages_in(self.covers)))
+
+    @property
+    def multilingual(self) -> bool:
+        return len(self.languages) > 1 or self.covers.lower().startswith("multiple (")
 
 
-def _read_config(file: Path, templates: dict[Path, dict[str, Any]]) -> dict[str, Any]:
-    """A YAML file with what it includes underneath it; empty when it is not a mapping."""
-    if file in templates:
-        return templates[file]
-    try:
-        read = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        read = None
-    config: dict[str, Any] = read if isinstance(read, dict) else {}
-    included = config.pop("include", None) or []
-    under: dict[str, Any] = {}
-    templates[file] = config  # before the includes: a file that includes itself ends here
-    for name in included if isinstance(included, list) else [included]:
-        under |= _read_config((file.parent / str(name)).resolve(), templates)
-    templates[file] = under | config
-    return templates[file]
+class _Reader:
+    """Reads task files under one root, each template and README once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._overview = _overview(root)
+        self._configs: dict[Path, dict[str, Any]] = {}
+        self._readmes: dict[Path, str] = {root: ""}
+
+    def task(self, file: Path) -> Task | None:
+        """The task or group that a file defines; None for templates and tests of images."""
+        config = self._config(file)
+        name = config.get("group") or config.get("task")
+        if not isinstance(name, str):
+            return None
+        family = file.relative_to(self._root).parts[0]
+        readme = self._readme(file.parent)
+        row = self._overview.get(name) or self._overview.get(family) or _Row("", readme)
+        if row.covers.startswith("Image"):
+            return None
+        instruction = " ".join(str(config.get("description") or "").split())
+        usable = instruction.isascii() and len(instruction) <= SENTENCES
+        return Task(
+            name=name,
+            family=family,
+            about=_cut(f"{row.description} {readme}".strip()),
+            subject=instruction if usable else "",
+            metric=_metric(config),
+            languages=row.languages,
+            multilingual=row.multilingual,
+        )
+
+    def _config(self, file: Path) -> dict[str, Any]:
+        """A YAML file with what it includes underneath it; empty when it is not a mapping."""
+        if file in self._configs:
+            return self._configs[file]
+        try:
+            read = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            read = None
+        config: dict[str, Any] = read if isinstance(read, dict) else {}
+        included = config.pop("include", None) or []
+        self._configs[file] = config  # before the includes: one that includes itself ends here
+        under: dict[str, Any] = {}
+        for name in included if isinstance(included, list) else [included]:
+            under |= self._config(Path(os.path.normpath(file.parent / str(name))))
+        self._configs[file] = under | config
+        return self._configs[file]
+
+    def _readme(self, folder: Path) -> str:
+        """Title and first sentences of the nearest README from ``folder`` up to its family's."""
+        if folder not in self._readmes:
+            text = _text(folder / "README.md")
+            own = f"{_title(text)} {_first_paragraph(text)}".strip()
+            self._readmes[folder] = own or self._readme(folder.parent)
+        return self._readmes[folder]
+
+
+def _overview(root: Path) -> dict[str, _Row]:
+    """The tables in ``tasks/README.md``: family or task name -> one line and its languages."""
+    rows: dict[str, _Row] = {}
+    for line in _text(root / "README.md").splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) < 3 or set(cells[0]) <= set("-: "):
+            continue
+        name, _, link = cells[0].strip("[").partition("](")
+        row = _Row(_prose(cells[1]), cells[2])
+        rows.setdefault(name, row)
+        rows.setdefault(link.partition("/")[0] or name, row)
+    return rows
 
 
 def _metric(config: dict[str, Any]) -> str:
@@ -140,43 +189,6 @@ def _metric(config: dict[str, Any]) -> str:
     if not names:
         return _DEFAULT_METRIC.get(str(config.get("output_type")), "score")
     return "acc" if "acc" in names else names[0]
-
-
-@dataclass(frozen=True)
-class _Row:
-    description: str
-    languages: tuple[str, ...]
-    multilingual: bool
-
-
-def _overview(root: Path) -> dict[str, _Row]:
-    """The table in ``tasks/README.md``: family or task name -> one line and its languages."""
-    rows: dict[str, _Row] = {}
-    for line in _text(root / "README.md").splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if len(cells) < 3 or set(cells[0]) <= set("-: "):
-            continue
-        name, _, link = cells[0].strip("[").partition("](")
-        folder = link.partition("/")[0]
-        languages = tuple(sorted(languages_in(cells[2])))
-        row = _Row(_prose(cells[1]), languages, len(languages) > 1 or "multi" in cells[2].lower())
-        rows.setdefault(name, row)
-        if folder:
-            rows.setdefault(folder, row)
-    return rows
-
-
-def _readme(folder: Path, root: Path, templates: dict[Path, dict[str, Any]]) -> str:
-    """Title and first sentences of the nearest README from ``folder`` up to its family's."""
-    while folder != root:
-        file = folder / "README.md"
-        if file not in templates:
-            text = _text(file)
-            templates[file] = {"about": f"{_title(text)} {_first_paragraph(text)}".strip()}
-        if about := str(templates[file]["about"]):
-            return about
-        folder = folder.parent
-    return ""
 
 
 def _title(text: str) -> str:

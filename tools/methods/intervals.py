@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,8 +125,16 @@ def sign_flip(terms: ArrayLike) -> float:
     for size, n in zip(sizes, counts, strict=True):
         heads = np.arange(n + 1)
         sums = np.add.outer(sums, size * (2 * heads - n)).ravel()
-        chance = np.multiply.outer(chance, stats.binom.pmf(heads, n, 0.5)).ravel()
+        chance = np.multiply.outer(chance, _fair_coin(n)).ravel()
     return min(float(chance[np.abs(sums) >= extreme].sum()), 1.0)
+
+
+def _fair_coin(n: int) -> NDArray[np.float64]:
+    """Chances of 0 to n heads in n throws."""
+    heads = np.arange(n + 1)
+    # Through logarithms: from n = 1030 on a binomial coefficient is no float.
+    logs = special.gammaln(n + 1) - special.gammaln(heads + 1) - special.gammaln(n - heads + 1)
+    return np.exp(logs - n * math.log(2))
 
 
 def _differences(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
@@ -155,7 +163,7 @@ def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 def _z(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"a level lies between 0 and 1, not {level}")
-    return float(stats.norm.ppf((1 + level) / 2))
+    return float(special.ndtri((1 + level) / 2))
 
 
 if __name__ == "__main__":

@@ -114,9 +114,9 @@ if __name__ == "__main__":
     models = ["specialist", "generalist", "newcomer", "weak"]
     nan = float("nan")
     result = select(
-        [0.8, 0.4, 0.7, 0.1], [0.7, 0.3], [[0.7, nan], [0.6, 0.8], [nan, nan], [0.2, 0.3]]
+        [0.8, 0.4, 0.7, 0.1], [0.7, 0.3], [[0.7, nan], [0.6, 0.8], [nan, nan], [0.0, 0.1]]
     )
-    print("model        sigma-independent terms of RELM Eq. 1")  # noqa: T201
+    print("RELM Eq. 1 with alpha 0.5, beta 0.9: chosen when s > 0.11")  # noqa: T201
     for i, name in enumerate(models):
         place = "chosen" if i in result.chosen else "left out"
         print(  # noqa: T201

@@ -125,3 +125,8 @@ def test_pooling_one_estimate_returns_it_and_more_narrow_it():
     mean, low, high = pool([0.4, 0.6], [0.3, 0.5], [0.5, 0.7], [1, 1])
     assert mean == pytest.approx(0.5)
     assert (low, high) == pytest.approx((0.5 - 0.1 / 2**0.5, 0.5 + 0.1 / 2**0.5))
+
+
+def test_the_exact_test_stands_thousands_of_items():
+    a, b = [1] * 1600 + [0] * 1400, [0] * 1600 + [1] * 1400
+    assert paired([(a, b)]).p == pytest.approx(stats.binomtest(1600, 3000).pvalue)

@@ -1,0 +1,127 @@
+import time
+
+import pytest
+
+from memory.records import LineageEdge, Model, Requirements
+from memory.registry import Registry
+from tools.clients.embedder import OnnxEmbedder
+from tools.clients.fakes import HashEmbedder
+from tools.registry_search import SearchIndex
+
+RELM = {
+    "medical": (
+        "Recommend LLM to generate clinical notes with Subjective, Objective, Assessment and Plan "
+        "sections, based on doctor-patient dialogues."
+    ),
+    "chemistry": (
+        "Recommend LLM to perform property prediction task on molecules represented using SMILE "
+        "strings"
+    ),
+    "finance": (
+        "Recommend LLM to assess loan capability of a client based on their financial records."
+    ),
+}
+GENERAL = ("lmsys/vicuna-13b-v1.5", "meta-llama/Llama-2-70b-chat-hf")
+
+
+def small_registry():
+    models = [
+        Model(id="a/clinic-notes", task="text-generation", domains=("medical",)),
+        Model(id="a/plain", task="text-generation"),
+        Model(id="a/loans", task="text-generation", domains=("finance",)),
+        Model(
+            id="a/clinic-notes-4bit",
+            bases=(LineageEdge(parent="a/clinic-notes", relation="quantized", source="test"),),
+        ),
+    ]
+    models += [Model(id=f"b/meditron-{i}", domains=("medical",)) for i in range(8)]
+    models += [Model(id=f"b/other-{i}") for i in range(60)]
+    return {model.id: model for model in models}
+
+
+@pytest.fixture
+def index(tmp_path):
+    return SearchIndex.build(small_registry(), HashEmbedder(), tmp_path)
+
+
+def search(index, text, **fields):
+    found = index.search(Requirements(text=text, **fields), HashEmbedder())
+    return found, {candidate.model: candidate for candidate in found}
+
+
+def test_the_model_that_matches_comes_first_and_says_why(index):
+    found, by_name = search(index, "clinical notes for a clinic", domains=("medical",))
+    assert found[0].model == "a/clinic-notes"
+    assert "domain: medical" in found[0].matched
+    assert 0 < by_name["a/clinic-notes-4bit"].sigma < found[0].sigma
+    assert "domain: medical (inherited)" in by_name["a/clinic-notes-4bit"].matched
+    assert by_name["a/loans"].sigma == 0.0
+    assert by_name["a/loans"].matched == by_name["a/loans"].also_matched == ()
+
+
+def test_associations_reach_models_that_the_words_do_not(index):
+    _, by_name = search(index, "something", domains=("medical",))
+    assert by_name["b/meditron-0"].also_matched == (
+        "name says: meditron because domain: medical co-occurs",
+    )
+
+
+def test_sigma_is_sorted_within_bounds_and_ties_go_by_id(index):
+    found, _ = search(index, "clinic notes", domains=("medical",))
+    keys = [(-candidate.sigma, candidate.model) for candidate in found]
+    assert keys == sorted(keys)
+    assert all(0 <= candidate.sigma <= 1 for candidate in found)
+    assert len(found) == len(small_registry())
+
+
+def test_only_the_models_asked_for_are_ranked(index):
+    wanted = ["a/plain", "a/loans", "no/such-model"]
+    requirements = Requirements(text="loans", domains=("finance",))
+    found = index.search(requirements, HashEmbedder(), among=wanted)
+    assert [candidate.model for candidate in found] == ["a/loans", "a/plain"]
+
+
+def test_an_unrelated_request_and_an_empty_registry_match_nothing(index, tmp_path):
+    found, _ = search(index, "zzz qqq")
+    assert {candidate.sigma for candidate in found} == {0.0}
+    empty = SearchIndex.build({}, HashEmbedder(), tmp_path)
+    assert empty.search(Requirements(text="loans"), HashEmbedder()) == []
+
+
+def test_labels_are_embedded_once_with_progress(tmp_path):
+    steps = []
+    SearchIndex.build(small_registry(), HashEmbedder(), tmp_path, steps.append)
+    assert steps[-1].done == steps[-1].total > 0
+    steps.clear()
+    SearchIndex.build(small_registry(), HashEmbedder(), tmp_path, steps.append)
+    assert steps == []
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The bundled registry, really embedded, without the models that only embed."""
+    registry, embedder = Registry.load(), OnnxEmbedder()
+    index = SearchIndex.build(registry.models, embedder, tmp_path_factory.mktemp("cache"))
+    encoders = {"feature-extraction", "sentence-similarity", "text-ranking", "fill-mask"}
+    among = [name for name, model in registry.models.items() if model.task not in encoders]
+    return index, embedder, among
+
+
+@pytest.mark.parametrize("domain", RELM)
+@pytest.mark.parametrize("stated", [True, False])
+def test_domain_models_rank_above_general_ones(whole, domain, stated):
+    index, embedder, among = whole
+    requirements = Requirements(text=RELM[domain], domains=(domain,) if stated else ())
+    found = index.search(requirements, embedder, among)
+    models = Registry.load().models
+    general = min(rank for rank, one in enumerate(found) if one.model in GENERAL)
+    of_domain = [rank for rank, one in enumerate(found) if domain in models[one.model].domains]
+    assert sum(rank < general for rank in of_domain) >= 0.95 * len(of_domain)
+    assert sum(domain in models[one.model].domains for one in found[:10]) >= 7
+
+
+def test_a_warm_search_takes_half_a_second(whole):
+    index, embedder, among = whole
+    started = time.perf_counter()
+    index.search(Requirements(text=RELM["medical"], domains=("medical",)), embedder, among)
+    assert time.perf_counter() - started < 1.5  # 0.2 s alone; other work may share the cores

@@ -1,0 +1,76 @@
+"""What is known of a shortlist, shown with its gaps, and the choice that follows."""
+
+import pytest
+
+from memory.records import BenchmarkChoice, Candidate, Origin, Score
+from memory.scores import Scores
+from tools.score_lookup import look_up, select
+
+
+def score(model, benchmark, value, **given):
+    fixed = {"protocol": "p", "origin": Origin.ELSEWHERE, "source": "s"}
+    return Score(model=model, benchmark=benchmark, value=value, **(fixed | given))
+
+
+@pytest.fixture
+def scores(tmp_path):
+    opened = Scores(tmp_path / "scores.sqlite", bundled=None)
+    opened.add(
+        [
+            score("a", "t", 0.8),
+            score("a", "u", 0.25, precision="Q4", origin=Origin.MEASURED),
+            score("b", "t", 0.4),
+            score("b", "t", 0.5, source="another"),
+            score("b", "u", 0.9, protocol="other"),
+            score("c", "u", 0.9, protocol="other"),
+        ]
+    )
+    yield opened
+    opened.close()
+
+
+def test_the_table_shows_origin_precision_conflict_and_gaps(scores):
+    known = look_up(["a", "b"], ["t", "u"], scores, protocols={"u": "p"})
+    assert known.table() == [
+        ("model", "t", "u"),
+        ("a", "0.80 (measured elsewhere)", "0.25 (measured here, Q4)"),
+        ("b", "0.40 (measured elsewhere, 2 observations 0.10 apart)", "-"),
+    ]
+    assert known.describe() == (
+        "Known scores: 3 of 4 cells (2 measured elsewhere, 1 measured here);"
+        " 1 more under other protocols, not compared"
+    )
+
+
+def test_mixed_protocols_are_labelled_in_every_cell(scores):
+    known = look_up(["a", "b"], ["u"], scores, mix=True)
+    assert "protocols are mixed in u" in known.describe()
+    assert known.table()[2] == ("b", "0.90 (measured elsewhere, other)")
+
+
+def test_nothing_known_is_said(scores):
+    assert look_up(["x", "y"], ["t"], scores).describe() == "Known scores: 0 of 2 cells"
+
+
+def test_equation_one_over_candidates_and_known_cells(scores):
+    candidates = [
+        Candidate(model=name, sigma=s) for name, s in [("b", 0.9), ("a", 0.5), ("x", 0.4)]
+    ]
+    benchmarks = [
+        BenchmarkChoice(task="t", weight=0.75, reason=""),
+        BenchmarkChoice(task="u", weight=0.25, reason=""),
+    ]
+    known = look_up(["b", "a", "x"], ["t", "u"], scores, protocols={"u": "p"})
+    chosen = select(candidates, benchmarks, known.scores, alpha=0.5, beta=0.66)
+    # b: t known .4, u unknown -> .25 (the column's mean); x: nothing known.
+    assert [one.model for one in chosen] == ["b", "a"]
+    assert chosen[0].benchmark_term == pytest.approx(0.75 * 0.4 + 0.25 * 0.25)
+    assert chosen[1].s == pytest.approx(0.5 * 0.5 + 0.5 * (0.75 * 0.8 + 0.25 * 0.25))
+    assert [(one.known_cells, one.cells) for one in chosen] == [(1, 2), (2, 2)]
+
+
+def test_scores_of_models_that_are_no_candidates_change_nothing(scores):
+    candidates = [Candidate(model="a", sigma=0.5)]
+    benchmarks = [BenchmarkChoice(task="t", weight=1, reason="")]
+    alone = select(candidates, benchmarks, [score("a", "t", 0.8)])
+    assert select(candidates, benchmarks, [score("a", "t", 0.8), score("z", "t", 0.1)]) == alone

@@ -1,0 +1,254 @@
+"""The Hugging Face Hub: what a model repository is at this moment.
+
+The registry's facts age; the Hub knows whether a model was renamed, gated, disabled or deleted
+since, which commit it is at and how much there is to download. Only metadata is asked for,
+never weights.
+
+``HfApi.model_info`` asks the same question, but through one client for the whole process, which
+``HF_HUB_OFFLINE`` closes for everyone, and with whatever token lies on the disk. Mirror keeps
+its libraries offline and still asks when told to, so this is a client of its own; what the
+Hub's status codes and rate limits mean is left to huggingface_hub.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable  # noqa: TC003
+from datetime import datetime  # noqa: TC003
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field, SecretStr
+
+from memory.errors import BadRequest, MirrorError
+from memory.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx2
+    from tenacity import RetryCallState
+
+ENDPOINT = "https://huggingface.co"
+TRIES = 4
+PATIENCE = 30.0  # seconds of waiting in all; a longer Retry-After is told, not waited for
+
+# What transformers loads; a repository may hold the same weights again under other names.
+LOADED = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
+SAFE = (".safetensors", ".gguf", ".onnx")
+PICKLE = re.compile(r"(pytorch_model|adapter_model|model|consolidated)[^/]*\.(bin|pt|pth|ckpt|pkl)")
+
+
+class HubUnavailable(MirrorError):
+    """The Hub can't be reached, is busy, refuses or sends what can't be read."""
+
+
+class HubFacts(Record):
+    """A model repository now; ``None`` everywhere means: the Hub does not say.
+
+    ``renamed_from``: the id that was asked for, where the Hub moved it to ``id``.
+    ``revision``: commit SHA-1. ``gated``: False, "auto" or "manual" (a person grants access).
+    ``params``: weights as the safetensors or GGUF header counts them; packed quantized
+    weights count low. ``weights_bytes``: the safetensors files that transformers would load.
+    ``pickle_only``: loading would run code, as there are pickled weights and no others.
+    """
+
+    id: str
+    renamed_from: str | None = None
+    revision: str | None = None
+    gated: bool | str | None = None
+    disabled: bool | None = None
+    params: int | None = None
+    weights_bytes: int | None = None
+    last_modified: datetime | None = None
+    downloads: int | None = None
+    pickle_only: bool | None = None
+
+
+class Hub:
+    """Asks one Hub; ``timeout`` in seconds per try, ``patience`` seconds of waiting in all."""
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        timeout: float = 10.0,
+        *,
+        token: SecretStr | str | None = None,
+        patience: float = PATIENCE,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.endpoint = (endpoint or ENDPOINT).rstrip("/")
+        if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", self.endpoint):
+            raise BadRequest(f"{self.endpoint!r} is no Hub address; write it as {ENDPOINT}.")
+        self.timeout = timeout
+        self.patience = patience
+        self._token = SecretStr(token) if isinstance(token, str) else token
+        self._sleep = sleep
+
+    def facts(self, model_id: str) -> HubFacts | None:
+        """What the Hub says of ``model_id``; None if it has no such model (or hides it).
+
+        Raises:
+            BadRequest: ``model_id`` can't be a model's id.
+            HubUnavailable: no usable answer after four tries or ``patience`` seconds.
+        """
+        import httpx2
+        from huggingface_hub import errors
+        from huggingface_hub.utils import validate_repo_id
+
+        try:
+            validate_repo_id(model_id)
+            return _facts(model_id, self._patiently(model_id))
+        except errors.HFValidationError:
+            raise BadRequest(f"{model_id!r} is no model id; write it as <org>/<name>.") from None
+        except errors.DisabledRepoError:
+            return HubFacts(id=model_id, disabled=True)
+        except errors.GatedRepoError:
+            raise self._unavailable(f"shows {model_id} only to those it let in") from None
+        except errors.RepositoryNotFoundError:
+            return None
+        except errors.HfHubHTTPError as error:
+            raise self._unavailable(_complaint(error.response)) from None
+        except httpx2.RequestError as error:
+            raise self._unavailable(f"can't be reached ({type(error).__name__})") from None
+        except ValueError:  # cut off JSON, or a record of another shape
+            raise self._unavailable(f"sent no readable record of {model_id}") from None
+
+    def _patiently(self, model_id: str) -> bytes:
+        """The record's bytes, trying again after what may pass."""
+        import tenacity
+
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass),
+            wait=_pause,
+            stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(self.patience),
+            sleep=self._sleep,
+            reraise=True,
+        )(self._ask, model_id)
+
+    def _ask(self, model_id: str) -> bytes:
+        import httpx2
+        from huggingface_hub.utils import hf_raise_for_status
+
+        headers = {"user-agent": "mirror"}
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token.get_secret_value()}"
+        url = f"{self.endpoint}/api/models/{model_id}"
+        with httpx2.Client(follow_redirects=True, timeout=self.timeout) as client:
+            response = client.get(url, params={"blobs": "true"}, headers=headers)
+        hf_raise_for_status(response)
+        response.json()  # here, so that a body cut off on its way is asked for again
+        return response.content
+
+    def _unavailable(self, what: str) -> HubUnavailable:
+        return HubUnavailable(
+            f"The Hub at {self.endpoint} {what}; set MIRROR_OFFLINE=1 to go on without it."
+        )
+
+
+# --- trying again -----------------------------------------------------------------------
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the same question may fare better: not if nothing listens, or it said no."""
+    import json
+
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code == 429 or error.response.status_code >= 500
+    broken = (httpx2.RemoteProtocolError, httpx2.ReadError, json.JSONDecodeError)
+    return isinstance(error, broken)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds to wait: what the Hub asks for, else doubling from a half with jitter."""
+    import tenacity
+
+    error = state.outcome.exception() if state.outcome else None
+    response = getattr(error, "response", None)
+    asked = _asked(response.headers) if response is not None else None
+    return tenacity.wait_exponential_jitter(0.5, 8)(state) if asked is None else asked
+
+
+def _asked(headers: Mapping[str, str]) -> float | None:
+    """Seconds the Hub asks to wait: Retry-After (RFC 9110 § 10.2.3) or its rate-limit header."""
+    from huggingface_hub.utils import parse_ratelimit_headers
+
+    after = headers.get("retry-after", "").strip()
+    if after.isdigit():
+        return float(after)
+    try:  # a date, measured by the Hub's own clock
+        wait = parsedate_to_datetime(after) - parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, wait.total_seconds())
+    except (TypeError, ValueError):
+        limit = parse_ratelimit_headers(headers)
+        return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
+
+
+def _complaint(response: httpx2.Response) -> str:
+    """What an HTTP error means to a person."""
+    if response.status_code in (401, 403):
+        return f"refuses to answer ({response.status_code}): check the token"
+    asked = _asked(response.headers)
+    later = "" if asked is None else f" and asks to wait {asked:.0f} s"
+    return f"answers with {response.status_code}{later}"
+
+
+# --- reading a record -------------------------------------------------------------------
+
+
+class _File(BaseModel):
+    rfilename: str
+    size: int | None = Field(None, ge=0)
+
+
+class _Weights(BaseModel):
+    total: int | None = Field(None, ge=0)
+
+
+class _Reply(BaseModel):
+    """The parts of the Hub's record that are read; the rest, and what it grows, is ignored."""
+
+    id: str
+    sha: str | None = None
+    gated: bool | str | None = None
+    disabled: bool | None = None
+    safetensors: _Weights | None = None
+    gguf: _Weights | None = None
+    siblings: list[_File] | None = None
+    last_modified: datetime | None = Field(None, alias="lastModified")
+    downloads: int | None = Field(None, ge=0)
+
+
+def _facts(asked: str, body: bytes) -> HubFacts:
+    reply = _Reply.model_validate_json(body)
+    counts = [weights.total for weights in (reply.safetensors, reply.gguf) if weights]
+    return HubFacts(
+        id=reply.id,
+        renamed_from=asked if reply.id != asked else None,
+        revision=reply.sha,
+        gated=reply.gated,
+        disabled=reply.disabled,
+        params=next((count for count in counts if count is not None), None),
+        weights_bytes=_weights_bytes(reply.siblings or []),
+        last_modified=reply.last_modified,
+        downloads=reply.downloads,
+        pickle_only=None if reply.siblings is None else _pickle_only(reply.siblings),
+    )
+
+
+def _weights_bytes(files: list[_File]) -> int | None:
+    """Bytes of the safetensors files; None without any, or where one has no size."""
+    weights = [file for file in files if file.rfilename.endswith(".safetensors")]
+    loaded = [file for file in weights if LOADED.fullmatch(file.rfilename)] or weights
+    sizes = [file.size for file in loaded if file.size is not None]
+    return sum(sizes) if sizes and len(sizes) == len(loaded) else None
+
+
+def _pickle_only(files: list[_File]) -> bool:
+    names = [file.rfilename for file in files]
+    pickled = any(PICKLE.fullmatch(name.rsplit("/", 1)[-1]) for name in names)
+    return pickled and not any(name.endswith(SAFE) for name in names)
