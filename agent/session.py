@@ -121,8 +121,11 @@ class Session:
             snapshot = self._known(thread)
             if snapshot.interrupts or not snapshot.next:
                 yield from self._ending(thread)
-            else:
-                yield from self._stream(thread, None)
+                return
+            if snapshot.next == ("planner",):  # it may have been given up on: a new chance
+                fresh = {"strikes": 0, "steps": 0}
+                self.graph.update_state(snapshot.config, fresh, as_node="act")
+            yield from self._stream(thread, None)
 
     def answer(self, thread: str, interrupt: str, value: str | Approval) -> Iterator[Event]:
         """Answer the pending question ``interrupt`` of ``thread`` and go on.

@@ -57,9 +57,12 @@ def cached_vectors(
 ) -> NDArray[np.float32]:
     """(n texts) -> (n, d) float32, from ``file`` where it knows them, else encoded and kept there.
 
-    ``progress`` is told (done, total) of the texts that must be encoded. A file that can't be
-    written (full disk) costs the same work next time, nothing else.
+    No texts give a (0, 0) array and leave the file alone. ``progress`` is told (done, total) of
+    the texts that must be encoded. A file that can't be written (full disk) costs the same work
+    next time, nothing else.
     """
+    if not texts:
+        return np.zeros((0, 0), dtype=np.float32)
     known = _read(file)
     missing = [text for text in dict.fromkeys(texts) if text not in known]
     for start in range(0, len(missing), CHUNK):
@@ -71,7 +74,7 @@ def cached_vectors(
     wanted = list(dict.fromkeys(texts))
     if missing or len(wanted) < len(known):
         _write(file, wanted, known)
-    return np.stack([known[text] for text in texts]) if texts else np.zeros((0, 0), np.float32)
+    return np.stack([known[text] for text in texts])
 
 
 def _read(file: Path) -> dict[str, NDArray[np.float32]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,7 @@ KEY = "sk-only-on-loopback"
 REQUEST = (
     "Answer biomedical yes/no questions on a laptop CPU, at most 0.5B parameters, commercial use"
 )
+LOCAL_PATH = re.compile(rb"/[^\s\"']*/site-packages/")
 KEPT_HEADERS = {"content-type", "retry-after", "location", "date", "x-error-code"}
 
 
@@ -62,7 +64,8 @@ def cassette(name: str, mode: str = "none", sent: list[dict[str, Any]] | None = 
 
     def after(response: dict[str, Any]) -> dict[str, Any]:
         kept = {k: v for k, v in response["headers"].items() if k.lower() in KEPT_HEADERS}
-        return response | {"headers": kept}
+        body = LOCAL_PATH.sub(b"site-packages/", response["body"]["string"])
+        return response | {"headers": kept, "body": {"string": body}}
 
     return vcr.use_cassette(
         str(HERE / f"{name}.yaml"),

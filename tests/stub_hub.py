@@ -50,7 +50,8 @@ def record(model_id: str, files: Mapping[str, int | None], **changes: object) ->
         "cardData": {"license": "apache-2.0", "language": ["en"]},
         "config": {"architectures": ["LlamaForCausalLM"], "model_type": "llama"},
         "siblings": [
-            {"rfilename": name, "blobId": f"{place:040x}"} | ({} if size is None else {"size": size})
+            {"rfilename": name, "blobId": f"{place:040x}"}
+            | ({} if size is None else {"size": size})
             for place, (name, size) in enumerate(files.items())
         ],
         **changes,

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 NAMED = 0.8
 """The weight of what a model's name suggests and nothing else states."""
 
+LENT = 0.6
+"""The weight of what all relatives agree on but nobody states of the model itself."""
+
 FAINT = 0.05
 """What relatives lend below this is left out: one medical child among a hundred says little."""
 
@@ -148,6 +151,7 @@ def _inherited(
     ]
     heritable = sparse.diags_array([float(facet_of(label) in HERITABLE) for label in labels])
     lent = propagate(sparse.csr_array(own @ heritable), edges).inherited
+    lent.data *= LENT
     lent.data[lent.data < FAINT] = 0.0
     lent.eliminate_zeros()
     return lent

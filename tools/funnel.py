@@ -177,16 +177,26 @@ def _sift(
 def _relaxations(
     single: Sequence[Failure], loosenings: Sequence[Loosening]
 ) -> tuple[Relaxation, ...]:
-    """How many models that fail one constraint only come back under each loosening."""
-    counted = (
+    """How many models that fail one constraint only come back under each loosening.
+
+    Where no natural step of size helps, the smallest model that fails by size alone is named.
+    """
+    counted = [
         Relaxation(
             constraint=loose.constraint,
             change=loose.change,
             gains=sum(f.constraint == loose.constraint and loose.forgives(f) for f in single),
         )
         for loose in loosenings
-    )
-    return tuple(relaxation for relaxation in counted if relaxation.gains)
+    ]
+    found = [relaxation for relaxation in counted if relaxation.gains]
+    too_large = [f.params for f in single if f.constraint == "size" and f.params is not None]
+    if too_large and not any(relaxation.constraint == "size" for relaxation in found):
+        least = min(too_large)
+        change = f"≤ {billions(least)}, the smallest there is"
+        gains = too_large.count(least)
+        found.append(Relaxation(constraint="size", change=change, gains=gains))
+    return tuple(found)
 
 
 def best_relaxation(funnel: Funnel) -> str:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memory.errors import BadRequest, NothingSurvives
-from memory.records import Requirements
+from memory.records import Candidate, Requirements
 from tools import (
     benchmark_recommender,
+    constraints,
     funnel,
     planning,
     registry_search,
@@ -186,7 +187,29 @@ def rank_candidates(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     ranked = registry_search.search(needed, deps.registry, result.survivors, deps)
     lead = ", ".join(candidate.model for candidate in ranked[:3])
     text = f"{funnel.describe(result)}; most relevant: {lead}"
-    return Outcome(text, {"important": result, "candidates": ranked})
+    return Outcome(text, {"important": result, "candidates": _kept(ranked, needed, deps)})
+
+
+def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Candidate]:
+    """The first 200 with what to mind about them, and any later one that can be measured here.
+
+    The state is written to disk after every step, so thousands of also-rans stay out of it.
+    """
+    first, rest = ranked[:200], ranked[200:]
+    arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in rest])
+    here = {arm.model for arm in arms}
+    parents, copies = constraints.graph(deps.registry.models), funnel.variants(deps.registry.models)
+    return [
+        one.model_copy(
+            update={
+                "warnings": funnel.warnings(
+                    deps.registry.models[one.model], deps.registry.models, needed, parents
+                ),
+                "variants": copies.get(one.model, ()),
+            }
+        )
+        for one in [*first, *(one for one in rest if one.model in here)]
+    ]
 
 
 def recommend_benchmarks(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:

@@ -1,7 +1,7 @@
 """act: run the tool calls the planner made, if the stage allows them.
 
-A call the machine refuses is told to the model, which may try again; after three refusals in a
-row the planner is given up on, in one line. What a tool found goes into the dossier.
+A call the machine refuses is told to the model, which may try again; ``planner`` gives up on it
+after three refusals in a row. What a tool found goes into the dossier.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from pydantic import ValidationError
 
-from agent.nodes.planner import failed
 from tools import toolbelt
 
 if TYPE_CHECKING:
@@ -22,14 +21,11 @@ if TYPE_CHECKING:
     from tools.deps import Deps
     from tools.dossier import Dossier
 
-MOST_STRIKES = 3
-
 
 def act(state: State, runtime: Runtime[Deps]) -> State:
     """Run the planner's calls in order; later ones see what earlier ones found.
 
     Raises:
-        PlannerFailed: three calls in a row were refused.
         MirrorError: a tool can't do what the request needs; the line says why.
     """
     reply = state["messages"][-1]
@@ -51,10 +47,6 @@ def act(state: State, runtime: Runtime[Deps]) -> State:
     if not calls:
         strikes += 1
         said.append(HumanMessage("Answer with a call of one of the tools.", name="machine"))
-    if strikes >= MOST_STRIKES:
-        raise failed(
-            state, f"was refused {strikes} times in a row, the last time: {said[-1].content}"
-        )
     gained = cast("State", found)
     return {**gained, "messages": said, "strikes": strikes, "steps": 0 if found else state["steps"]}
 

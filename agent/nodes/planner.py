@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from agent.planners import server_errors
 from memory.errors import PlannerFailed
 from prompts import library
 from tools import toolbelt
@@ -17,15 +18,20 @@ if TYPE_CHECKING:
     from tools.deps import Deps
 
 MOST_STEPS = 6
+MOST_STRIKES = 3
 
 
 def planner(state: State, runtime: Runtime[Deps]) -> State:
     """Ask the planning model for one tool call.
 
     Raises:
-        PlannerFailed: it has gone in circles, or its server can't be used.
+        PlannerFailed: three calls in a row were refused, it has gone in circles, or its
+            server can't be used.
     """
-    steps = state.get("steps", 0)
+    steps, strikes = state.get("steps", 0), state.get("strikes", 0)
+    if strikes >= MOST_STRIKES:
+        last = str(state["messages"][-1].content).rstrip(".")
+        raise failed(state, f"was refused {strikes} times in a row, the last time: {last}")
     if steps >= MOST_STEPS:
         raise failed(state, f"made {steps} moves without finding anything out")
     tools = toolbelt.offered(state)
@@ -33,7 +39,10 @@ def planner(state: State, runtime: Runtime[Deps]) -> State:
         stage=toolbelt.stage(state), tools=", ".join(tool.name for tool in tools)
     )
     seat = runtime.context.planner.bind_tools([tool.schema() for tool in tools])
-    reply = seat.invoke([SystemMessage(system), *_recent(state)])
+    try:
+        reply = seat.invoke([SystemMessage(system), *_recent(state)])
+    except server_errors() as error:
+        raise failed(state, f"can't be used ({' '.join(str(error).split())[:200]})") from error
     if not isinstance(reply, AIMessage):
         raise failed(state, "answered with something that is no message")
     return {"messages": [reply], "steps": steps + 1}

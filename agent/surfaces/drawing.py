@@ -33,7 +33,6 @@ LABELS = {
     "recommend_benchmarks": "Stage 3  contextual",
     "look_up_scores": "",
     "select_models": "",
-    "propose_plan": "Plan",
 }
 
 
@@ -80,7 +79,7 @@ class Drawing:
             self._line("", f"refused: {event.text}", "yellow")
         elif event.tool in LABELS:
             self._line(LABELS[event.tool], event.text)
-        elif event.text:
+        elif event.text and event.tool != "propose_plan":  # the plan itself is drawn when asked
             self._line("", event.text)
 
     def _line(self, label: str, text: str, style: str = "") -> None:

@@ -49,6 +49,8 @@ def test_bad_arguments_are_one_line_and_code_2(words, capsys):
 
 
 def test_flags_state_only_what_was_said():
-    args = parser().parse_args(["select", "x", "--max-params", "1B", "--research", "--language", "fr"])
+    args = parser().parse_args(
+        ["select", "x", "--max-params", "1B", "--research", "--language", "fr"]
+    )
     assert given(args) == {"max_params": 10**9, "languages": ("fr",), "licence_use": ()}
     assert given(parser().parse_args(["select", "x"])) == {}

@@ -30,7 +30,7 @@ def small_registry():
         Model(id="a/plain", task="text-generation"),
         Model(id="a/loans", task="text-generation", domains=("finance",)),
         Model(
-            id="a/clinic-notes-4bit",
+            id="a/copy-4bit",
             bases=(LineageEdge(parent="a/clinic-notes", relation="quantized", source="test"),),
         ),
     ]
@@ -53,8 +53,8 @@ def test_the_model_that_matches_comes_first_and_says_why(index):
     found, by_name = search(index, "clinical notes for a clinic", domains=("medical",))
     assert found[0].model == "a/clinic-notes"
     assert "domain: medical" in found[0].matched
-    assert 0 < by_name["a/clinic-notes-4bit"].sigma < found[0].sigma
-    assert "domain: medical (inherited)" in by_name["a/clinic-notes-4bit"].matched
+    assert 0 < by_name["a/copy-4bit"].sigma < found[0].sigma
+    assert "domain: medical (inherited)" in by_name["a/copy-4bit"].matched
     assert by_name["a/loans"].sigma == 0.0
     assert by_name["a/loans"].matched == by_name["a/loans"].also_matched == ()
 

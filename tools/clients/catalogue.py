@@ -100,7 +100,8 @@ def fold(tasks: Sequence[Task]) -> list[Benchmark]:
         key = (task.family, _words(task, task.family in multilingual))
         folded.setdefault(key, []).append(task)
     return [
-        _benchmark(words, alike, family in multilingual) for (family, words), alike in folded.items()
+        _benchmark(words, alike, family in multilingual)
+        for (family, words), alike in folded.items()
     ]
 
 

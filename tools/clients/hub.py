@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable  # noqa: TC003
-from datetime import datetime  # noqa: TC003
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -95,7 +95,7 @@ class Hub:
         """
         import httpx2
         from huggingface_hub import errors
-        from huggingface_hub.utils import validate_repo_id
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
         try:
             validate_repo_id(model_id)
@@ -129,7 +129,7 @@ class Hub:
 
     def _ask(self, model_id: str) -> bytes:
         import httpx2
-        from huggingface_hub.utils import hf_raise_for_status
+        from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
         headers = {"user-agent": "mirror"}
         if self._token:
@@ -170,12 +170,13 @@ def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     response = getattr(error, "response", None)
     asked = _asked(response.headers) if response is not None else None
-    return tenacity.wait_exponential_jitter(0.5, 8)(state) if asked is None else asked
+    doubling = tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 0.5)
+    return doubling(state) if asked is None else asked
 
 
 def _asked(headers: Mapping[str, str]) -> float | None:
     """Seconds the Hub asks to wait: Retry-After (RFC 9110 § 10.2.3) or its rate-limit header."""
-    from huggingface_hub.utils import parse_ratelimit_headers
+    from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
     after = headers.get("retry-after", "").strip()
     if after.isdigit():

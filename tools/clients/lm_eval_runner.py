@@ -91,8 +91,8 @@ class LmEvalRunner:
     def protocol(self, benchmark: str) -> str:
         """What a score must share to compare: harness, shots, template, metric and item set."""
         return (
-            f"{self.name} · 0-shot · no chat template · {benchmark} v{template_version(benchmark)} "
-            f"template · acc · items {local_items.label(benchmark)}"
+            f"{self.name} · 0-shot · no chat template · {benchmark} template "
+            f"{template_version(benchmark)} · acc · items {local_items.label(benchmark)}"
         )
 
     def items(self, benchmark: str, n: int, seed: int) -> list[str]:
@@ -206,7 +206,7 @@ class LmEvalRunner:
 
 
 def template_version(benchmark: str) -> str:
-    """The version that the task's YAML in the installed lm-eval states; 0 where it states none.
+    """The version that the task's YAML in the installed lm-eval states, such as "v1.0".
 
     Raises:
         BadRequest: lm-eval is not installed or has no such task.
@@ -218,7 +218,7 @@ def template_version(benchmark: str) -> str:
     except OSError:
         raise BadRequest(f"lm-eval has no task {benchmark}; reinstall lm-eval.") from None
     stated = re.search(r"^metadata:\n(?:  .*\n)*?  version: *(\S+)", text, re.MULTILINE)
-    return stated.group(1) if stated else "0"
+    return f"v{stated.group(1)}" if stated else "unversioned"
 
 
 def _arm(model: str, held: Weights) -> Arm:

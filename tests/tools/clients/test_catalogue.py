@@ -22,10 +22,10 @@ FILES = {
     "exams/README.md": "# Exams\n\nTitle: `Exams for Doctors`\n\nHomepage: https://x.org\n\n"
     + "A collection of **licensing** exams for doctors and nurses, see [here](https://x.org). " * 2
     + "\n\n```\n@article{x}\n```\n",
-    "exams/_template": "output_type: multiple_choice\nmetric_list:\n  - metric: acc_norm\n  - metric: acc\n",
+    "exams/_template": "metric_list:\n  - metric: acc_norm\n  - metric: acc\n",
     "exams/exams_en_law.yaml": "task: exams_en_law\ninclude: _template\ndescription: About law.\n",
     "exams/exams_de_law.yaml": "task: exams_de_law\ninclude: _template\ndescription: Über Recht.\n",
-    "exams/exams_ko.yaml": "task: exams_ko\ninclude: _template\ndoc_to_text: !function utils.text\n",
+    "exams/exams_ko.yaml": "task: exams_ko\ninclude: _template\ndoc_to_text: !function u.text\n",
     "exams/exams_law_generative.yaml": "task: exams_law_generative\noutput_type: generate_until\n",
     "exams/group.yaml": "group: exams\ntask: [exams_ko]\naggregate_metric_list:\n  - metric: acc\n",
     "pictures/a.yaml": "task: chart\noutput_type: generate_until\n",
@@ -188,10 +188,4 @@ def test_a_medical_request_gets_medical_benchmarks_in_english(real):
     found = catalogue.search("SOAP notes from doctor-patient dialogues", ["medical"], 5)
     assert all("medical" in one.reason for one in found)
     assert not any(name.startswith(("kor", "cmmlu", "mmmlu")) for name in names(found))
-    families = [
-        one.family
-        for one in catalogue.tests
-        for name in names(found)
-        if (name, "acc") in one.variants.values()
-    ]
-    assert all(families.count(family) <= PER_FAMILY for family in families)
+    assert "mts_dialog" in names(found)
