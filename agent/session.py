@@ -21,6 +21,7 @@ from langgraph.types import Command
 
 from memory.errors import NotApproved
 from memory.records import Approval, Decision, Plan, Question
+from memory.sqlite import clear_errors
 from tools.deps import Progress
 from tools.dossier import VOID
 from tools.requirements import check
@@ -179,8 +180,9 @@ class Session:
             durability="sync",
             stream_mode=["tasks", "updates", "custom"],
         )
-        for mode, payload in stream:
-            yield from _events(mode, payload)
+        with clear_errors(self.conversations.path):
+            for mode, payload in stream:
+                yield from _events(mode, payload)
         yield from self._ending(thread)
 
     def _ending(self, thread: str) -> Iterator[Event]:

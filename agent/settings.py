@@ -6,7 +6,6 @@ Every setting is ``MIRROR_<NAME>``; a ``.env`` file in the working directory is 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
@@ -37,6 +36,12 @@ class Settings(BaseSettings):
     runs: Path = Field(Path("runs"), description="where reports are written")
     models_dir: Path | None = Field(None, description="local weights as <org>/<name>/")
     usd_per_hour: float = Field(0.0, ge=0, description="what an hour of this machine costs you")
+    gpu_usd_per_hour: float = Field(
+        2.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="what you pay for an hour of a rented 80 GB GPU; an assumption: set your own",
+    )
     minutes: float = Field(2.0, gt=0, description="machine time a plan may propose")
     embedder: str = Field("onnx", description="'onnx', or a sentence-transformers model or path")
     user: str = Field(
@@ -72,7 +77,6 @@ def worker_environment() -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
-        "PYTHON_EXECUTABLE": sys.executable,
     }
 
 

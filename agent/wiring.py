@@ -68,6 +68,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         runs=settings.runs,
         cache=cache,
         usd_per_hour=settings.usd_per_hour,
+        gpu_usd_per_hour=settings.gpu_usd_per_hour,
         minutes=settings.minutes,
         progress=to_stream,
     )

@@ -232,7 +232,10 @@ CONSTANT = "constant-answer"
 
 
 class Step(Record):
-    """One priced cell of a plan: an arm on a benchmark, with a cost and time range."""
+    """One priced cell of a plan: an arm on a benchmark, with a cost and time range.
+
+    ``here``: whether this machine can run it; else the price is that of another.
+    """
 
     arm: Arm
     benchmark: str
@@ -245,10 +248,14 @@ class Step(Record):
     minutes: float
     minutes_high: float
     could_change: str = ""
+    here: bool = True
 
 
 class Plan(Record):
-    """What the machine asks money (or machine time) for. Approved by hash, never by position."""
+    """What the machine asks money (or machine time) for. Approved by hash, never by position.
+
+    ``gpu_usd_per_hour``: the rate assumed for a rented GPU; None when nothing is rented.
+    """
 
     thread: str
     run: str
@@ -258,6 +265,7 @@ class Plan(Record):
     not_measured: dict[str, str] = Field(default_factory=dict)
     registry: str = ""
     requirements: str = ""
+    gpu_usd_per_hour: float | None = None
 
     @property
     def hash(self) -> str:

@@ -81,7 +81,7 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
     return Decision(
         thread=dossier["thread"],
         run=run,
-        at=deps.clock().isoformat(),
+        at=deps.clock().isoformat(timespec="seconds"),
         winner=conclusion.winner,
         runner_up=conclusion.runner_up,
         summary=conclusion.summary,

@@ -110,5 +110,6 @@ class Deps:
     runs: Path
     cache: Path
     usd_per_hour: float = 0.0
+    gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
     progress: Callable[[Progress], None] = field(default=silent)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 # What a back end can do to one arm. Anything else is a bug of ours and ends the run.
 ARM_FAILURES = (MirrorError, OSError, RuntimeError, ValueError, MemoryError)
+NOT_HERE = (
+    "its weights or the items are not on this machine; where both are, run mirror select again"
+    " with MIRROR_MODELS_DIR naming the weights' folder"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ def run(
     """Measure the arms of ``plan``, each after its probe, on the same random items.
 
     ``stop`` is asked between items, as is the cap; what was measured until then counts and what
-    was not is missing, never zero. An arm that fails is reported and the next one goes on.
+    was not is missing, never zero. An arm that fails is reported and the next one goes on, as is
+    one whose steps this machine can't run: it is not tried and nothing is spent on it.
     Every measurement is written to ``deps.scores``.
 
     Raises:
@@ -66,8 +71,12 @@ def run(
         if stopped and arm.model != CONSTANT:
             failed[arm.name] = stopped
             continue
+        todo = [step for step in steps if step.here]
+        if not todo:
+            failed[arm.name] = NOT_HERE
+            continue
         try:
-            evaluation.measure(arm, list(steps))
+            evaluation.measure(arm, todo)
         except (NotApproved, _Stopped) as reason:
             stopped = failed[arm.name] = str(reason)
         except StoreUnavailable:
@@ -90,6 +99,7 @@ def results(plan: Plan, deps: Deps) -> list[ItemResult]:
     return [
         kept[item]
         for step in plan.steps
+        if step.here
         for kept in [_kept(step, plan, deps)]
         for item in _items(step, plan, deps)
         if item in kept
@@ -101,6 +111,7 @@ def measure(plan: Plan, deps: Deps) -> list[Measurement]:
     measured = (
         _measurement(step, [kept[item] for item in _items(step, plan, deps) if item in kept])
         for step in plan.steps
+        if step.here
         for kept in [_kept(step, plan, deps)]
     )
     return [measurement for measurement in measured if measurement is not None]

@@ -28,7 +28,8 @@ VERSIONED = re.compile(
 )
 STATED = re.compile(
     rf"licen[cs]e\s*(?:must be|should be|:|=|named|called)\s*(?:the )?{NAME}"
-    rf"|licen[cs]ed\s+under\s+(?:the )?{NAME}",
+    rf"|licen[cs]ed\s+under\s+(?:the )?{NAME}"
+    r"|licen[cs]e\s+(\w[\w.+]*-v?\d[\w.+-]*\w|\w+-\d)",
     re.IGNORECASE,
 )
 BESIDE = re.compile(rf"(?<![\w/-]){NAME}(?:[- ]licen[cs]ed?\b|\s+only\b)", re.IGNORECASE)
@@ -37,6 +38,7 @@ NOT_A_NAME = frozenset(
     ("a", "an", "the", "any", "commercial", "permissive", "open", "free", "suitable", "clear")
 )
 DESCRIPTIONS = frozenset(("research", "research-only", "non-commercial", "noncommercial", "fair"))
+VERSIONED_NAME = re.compile(r"\w[\w.+]*-v?\d+\.\d+")
 NEGATED = re.compile(r"\b(?:not|no|non|except|without|never)[ -]$", re.IGNORECASE)
 
 
@@ -84,7 +86,11 @@ def _looks_like_one(name: str) -> bool:
     "medical licence exam" and "research only" are neither known nor close to a name.
     """
     exact = licences.known(name) and name not in DESCRIPTIONS
-    return exact or (re.search(r"\d", name) is not None and bool(licences.suggestions(name)))
+    return (
+        exact
+        or VERSIONED_NAME.fullmatch(name) is not None
+        or (re.search(r"\d", name) is not None and bool(licences.suggestions(name)))
+    )
 
 
 def _require_known(name: str) -> None:

@@ -1,7 +1,8 @@
 """The priced plan: what to measure, for how much, and which choice it could change.
 
 An arm pays for loading its weights once; what loading takes is read off the runner's own
-estimates for one and two items.
+estimates for one and two items. Where nothing can be measured on this machine, the plan is what
+the best of the shortlist would take on rented GPUs (``tools.renting``).
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Plan, Step
+from tools import renting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memory.records import BenchmarkChoice
+    from memory.records import BenchmarkChoice, Model
     from tools.deps import Deps, Runner
     from tools.dossier import Dossier
 
@@ -27,6 +29,7 @@ MOST_ITEMS = 200
 MOST_ARMS = 4
 NOT_SHORTLISTED = "not shortlisted; measured because its weights are on this machine"
 NO_ITEMS = "none of the recommended benchmarks has items on this machine"
+TOO_MANY = f"only {MOST_ARMS} arms fit in one run"
 THE_BAR = "the bar: a candidate that does not beat it can't be recommended"
 
 
@@ -48,25 +51,30 @@ def make_plan(
     first) whose weights can be, at most ``MOST_ARMS``, and the constant answer last. Every
     benchmark gets the same number of items: ``items`` whatever it takes, else as many as fit.
     Where even ``LEAST_ITEMS`` take too long, benchmarks of least weight go first, then arms of
-    lowest rank; the last of each stays, and the plan shows what it takes. A plan without steps
-    says in ``not_measured`` why.
+    lowest rank; the last of each stays, and the plan shows what it takes.
+
+    Where nothing can be measured, the best ``MOST_ARMS`` of the shortlist are priced for rented
+    GPUs, in steps that are not ``here``. A plan without steps says in ``not_measured`` why.
 
     The cap is the least of ``cap_usd``, the user's budget and the upper end of the price.
     """
     needed = dossier.get("requirements")
-    arms, constant, reasons = _arms(dossier, deps)
-    reasons |= {arm.name: f"only {MOST_ARMS} arms fit in one run" for arm in arms[MOST_ARMS:]}
-    arms = arms[:MOST_ARMS]
+    shortlist = [deps.registry.models[one.model] for one in dossier.get("selected") or ()]
+    arms, constant, reasons = _arms(shortlist, dossier, deps)
     choices = [c for c in dossier.get("benchmarks") or () if c.items_source is not None]
+    rental = renting.rental(dossier, deps.gpu_usd_per_hour, items)
     seed = seed_of(dossier["run"])
-    steps: tuple[Step, ...] = ()
-    if not choices:
-        reasons |= {arm.name: NO_ITEMS for arm in arms}
-    elif arms:
-        design = _fit(deps, arms, choices, items)
+    if arms and choices and _worthwhile(arms, dossier):
+        design = _fit(deps, arms[:MOST_ARMS], choices, items)
+        steps = _steps(design, constant, deps, seed)
+        absent = [model for model in shortlist if model.id in reasons]
+        reasons = {model.id: f"{reasons[model.id]}; {rental.quote(model)}" for model in absent}
         late = f"no time for it within {deps.minutes:g} minutes"
         reasons |= {arm.name: late for arm in arms[len(design.arms) :]}
-        steps = _steps(design, constant, deps, seed)
+        reasons |= {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]}
+    else:
+        steps, reasons = _rented(rental, shortlist, constant, deps)
+        reasons |= {arm.name: NO_ITEMS for arm in arms}
     budget = needed.budget_usd if needed else None
     high = sum(step.usd_high for step in steps)
     return Plan(
@@ -78,6 +86,7 @@ def make_plan(
         not_measured=reasons,
         registry=deps.registry.version,
         requirements=_digest(needed.model_dump_json() if needed else ""),
+        gpu_usd_per_hour=None if all(step.here for step in steps) else rental.usd_per_hour,
     )
 
 
@@ -118,7 +127,7 @@ def describe(plan: Plan) -> str:
     left_out = Counter(plan.not_measured.values())
     lines = [f"Not measured: {count} ({reason})" for reason, count in left_out.most_common()]
     if not plan.steps:
-        return "\n".join(["Plan: nothing can be measured here", *lines])
+        return "\n".join([f"{plan.hash}: nothing can be measured here or priced elsewhere", *lines])
     low, high = (
         [sum(getattr(step, f"{what}_{end}") for step in plan.steps) for what in ("usd", "minutes")]
         for end in ("low", "high")
@@ -127,17 +136,55 @@ def describe(plan: Plan) -> str:
     tasks = {step.benchmark: step.items for step in plan.steps}
     on = ", ".join(f"{task} ({items} items)" for task, items in tasks.items())
     head = (
-        f"Plan {plan.hash}: {', '.join(arms)} on {on}:"
+        f"{plan.hash}: {', '.join(arms)} on {on}:"
         f" ${plan.usd:.2f} ({low[0]:.2f}-{high[0]:.2f}),"
         f" {plan.minutes:.1f} minutes ({low[1]:.1f}-{high[1]:.1f}), cap ${plan.cap_usd:.2f}"
     )
+    if plan.gpu_usd_per_hour is not None:
+        head += (
+            f"; priced for a rented GPU at ${plan.gpu_usd_per_hour:.2f} an hour"
+            " (an assumption, MIRROR_GPU_USD_PER_HOUR)"
+        )
     return "\n".join([head, f"Could change: {plan.steps[0].could_change}", *lines])
 
 
-def _arms(dossier: Dossier, deps: Deps) -> tuple[list[Arm], Arm, dict[str, str]]:
+def _rented(
+    rental: renting.Rental, shortlist: Sequence[Model], constant: Arm, deps: Deps
+) -> tuple[tuple[Step, ...], dict[str, str]]:
+    """Steps that this machine can't run, and why the rest of the shortlist has none."""
+    if not rental.benchmarks:
+        return (), dict.fromkeys((model.id for model in shortlist), "no benchmark is recommended")
+    priced = [model for model in shortlist if model.params]
+    reasons = {model.id: renting.UNKNOWN for model in shortlist if not model.params}
+    reasons |= {model.id: f"{TOO_MANY}; {rental.quote(model)}" for model in priced[MOST_ARMS:]}
+    rivals = priced[:MOST_ARMS]
+    items = rental.items * len(rental.benchmarks)
+    settled = f"{items} items settle gaps above about {_gap(items):.2f}"
+    which = f"which of the {len(rivals)} leads" if rivals[1:] else "whether it earns a place"
+    steps = [s for m in rivals for s in rental.steps(m, deps.runner, f"{which}; {settled}")]
+    if steps:
+        steps += rental.baseline(constant, deps.runner, THE_BAR)
+    return tuple(steps), reasons
+
+
+def _worthwhile(arms: Sequence[Arm], dossier: Dossier) -> bool:
+    """Whether this machine can say something about the choice.
+
+    An arm that nobody shortlisted is worth machine time only where the benchmark that says most
+    about the job can be run; else it would answer a question that was not asked.
+    """
+    names = {one.model for one in dossier.get("selected") or ()}
+    if any(arm.model in names for arm in arms):
+        return True
+    benchmarks = dossier.get("benchmarks") or ()
+    return max(benchmarks, key=lambda one: one.weight).items_source is not None
+
+
+def _arms(
+    shortlist: Sequence[Model], dossier: Dossier, deps: Deps
+) -> tuple[list[Arm], Arm, dict[str, str]]:
     """Arms by rank, the constant arm, and why each other shortlisted model has none."""
     models = deps.registry.models
-    shortlist = [models[one.model] for one in dossier.get("selected") or ()]
     names = {model.id for model in shortlist}
     others = [models[c.model] for c in dossier.get("candidates") or () if c.model not in names]
     offered, reasons = deps.runner.arms(shortlist)
@@ -246,12 +293,15 @@ def _could_change(arm: Arm, rivals: Sequence[str], items: int) -> str:
     """Which choice an arm's items could change, and how large a gap they can settle."""
     if arm.model == CONSTANT:
         return THE_BAR
-    # Half of a 90 % paired interval (tools.methods.intervals) when half of the pairs differ.
-    gap = 1.645 * math.sqrt(0.5 / (items + 2))
     choice = f"whether {arm.name} earns a recommendation"
     if rivals:
         choice += f", and whether it or {rivals[0]} leads"
-    return f"{choice}; {items} items settle gaps above about {gap:.2f}"
+    return f"{choice}; {items} items settle gaps above about {_gap(items):.2f}"
+
+
+def _gap(items: int) -> float:
+    """Half of a 90 % paired interval (tools.methods.intervals) when half of the pairs differ."""
+    return 1.645 * math.sqrt(0.5 / (items + 2))
 
 
 def _joined(*parts: str) -> str:

@@ -120,10 +120,15 @@ class SearchIndex:
 def search(
     requirements: Requirements, registry: Registry, among: Collection[str], deps: Deps
 ) -> list[Candidate]:
-    """Rank the models named in ``among`` by σ_model, best first.
+    """Rank the models named in ``among`` by σ_model, best first; of equals the larger.
+
+    Equal to two decimals, that is: where metadata can't tell models apart, size is the one prior
+    on quality that needs no score, and the requirements have capped it already.
 
     Rarity and associations are learned from the whole registry, however few survive. Raises
     ``MirrorError`` when the embedding model is not installed.
     """
     index = SearchIndex.build(registry.models, deps.embedder, deps.cache, deps.progress)
-    return index.search(requirements, deps.embedder, among)
+    ranked = index.search(requirements, deps.embedder, among)
+    sizes = {one.model: registry.models[one.model].params or 0 for one in ranked}
+    return sorted(ranked, key=lambda one: (-round(one.sigma, 2), -sizes[one.model]))

@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING
 from memory.errors import BadRequest
 from memory.records import Arm, Step
 from tools.methods import gpu_time
+from tools.methods.gpu_time import Range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memory.records import BenchmarkChoice, Model
     from tools.deps import Runner
-    from tools.methods.gpu_time import Range
+    from tools.dossier import Dossier
 
 BACKEND = "hf on a rented GPU"
 UNKNOWN = "size unknown, can't be priced"
 ITEMS = 100
 MOST_BENCHMARKS = 2
+FREE = Range(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Rental:
     benchmarks: Sequence[BenchmarkChoice]
     items: int
     usd_per_hour: float
-    bits: int = gpu_time.PUBLISHED_BITS
+    bits: int
 
     def quote(self, model: Model) -> str:
         """The expected price in words, or that there is none."""
@@ -45,12 +47,11 @@ class Rental:
         gpus, _ = gpu_time.placement(model.params, self.bits)
         seconds = sum(seconds.expected for seconds in self._seconds(model, model.params, gpus))
         usd, minutes = self._usd(seconds, gpus), max(round(seconds / 60), 1)
-        return (
-            f"about ${usd:.2f} and {minutes} minute{'s' if minutes > 1 else ''}"
-            f" on {f'{gpus} rented GPUs' if gpus > 1 else 'a rented GPU'}"
-        )
+        price = f"about ${usd:.2f}" if usd >= 0.005 else "less than $0.01"
+        where = f"{gpus} rented GPUs" if gpus > 1 else "a rented GPU"
+        return f"{price} and {minutes} minute{'s' if minutes > 1 else ''} on {where}"
 
-    def steps(self, model: Model, runner: Runner, could_change: str = "") -> tuple[Step, ...]:
+    def steps(self, model: Model, runner: Runner, could_change: str) -> list[Step]:
         """A step per benchmark, the first of which pays for fetching and loading the weights.
 
         Raises:
@@ -59,23 +60,39 @@ class Rental:
         if not model.params:
             raise BadRequest(f"{model.id}: {UNKNOWN}.")
         arm, gpus = self._arm(model, model.params)
-        priced = zip(self.benchmarks, self._seconds(model, model.params, gpus), strict=True)
-        return tuple(
-            Step(
-                arm=arm,
-                benchmark=choice.task,
-                protocol=_protocol(runner, choice),
-                items=self.items,
-                usd_low=self._usd(seconds.low, gpus),
-                usd=self._usd(seconds.expected, gpus),
-                usd_high=self._usd(seconds.high, gpus),
-                minutes_low=seconds.low / 60,
-                minutes=seconds.expected / 60,
-                minutes_high=seconds.high / 60,
-                could_change=could_change,
-                here=False,
-            )
-            for choice, seconds in priced
+        times = self._seconds(model, model.params, gpus)
+        return [
+            self._step(arm, choice, _protocol(runner, choice), could_change, seconds, gpus)
+            for choice, seconds in zip(self.benchmarks, times, strict=True)
+        ]
+
+    def baseline(self, constant: Arm, runner: Runner, could_change: str) -> list[Step]:
+        """The constant answer, free, on the benchmarks whose items are known here."""
+        known = [choice for choice in self.benchmarks if choice.items_source is not None]
+        return [self._step(constant, c, _protocol(runner, c), could_change) for c in known]
+
+    def _step(
+        self,
+        arm: Arm,
+        choice: BenchmarkChoice,
+        protocol: str,
+        could_change: str,
+        seconds: Range = FREE,
+        gpus: int = 1,
+    ) -> Step:
+        return Step(
+            arm=arm,
+            benchmark=choice.task,
+            protocol=protocol,
+            items=self.items,
+            usd_low=self._usd(seconds.low, gpus),
+            usd=self._usd(seconds.expected, gpus),
+            usd_high=self._usd(seconds.high, gpus),
+            minutes_low=seconds.low / 60,
+            minutes=seconds.expected / 60,
+            minutes_high=seconds.high / 60,
+            could_change=could_change,
+            here=False,
         )
 
     def _arm(self, model: Model, params: int) -> tuple[Arm, int]:
@@ -89,7 +106,7 @@ class Rental:
             backend=BACKEND,
             precision=f"{bits} bits" if reduced else None,
             revision=model.revision,
-            note=f"weights to be fetched ({size:.3g} GB at {gpu_time.PUBLISHED_BITS} bits);"
+            note=f"weights to be fetched ({round(size, 1):g} GB at {gpu_time.PUBLISHED_BITS} bits);"
             f" fits {gpus} x 80 GB at {bits} bits",
         )
         return arm, gpus
@@ -103,6 +120,18 @@ class Rental:
 
     def _usd(self, seconds: float, gpus: int) -> float:
         return seconds / 3600 * self.usd_per_hour * gpus
+
+
+def rental(dossier: Dossier, usd_per_hour: float, items: int | None = None) -> Rental:
+    """The two weightiest benchmarks, ``items`` (else 100) of each, at the precision asked for."""
+    needed = dossier.get("requirements")
+    by_weight = sorted(dossier.get("benchmarks") or (), key=lambda choice: -choice.weight)
+    return Rental(
+        benchmarks=by_weight[:MOST_BENCHMARKS],
+        items=ITEMS if items is None else items,
+        usd_per_hour=usd_per_hour,
+        bits=needed.precision_bits if needed else gpu_time.PUBLISHED_BITS,
+    )
 
 
 def _protocol(runner: Runner, choice: BenchmarkChoice) -> str:

@@ -8,14 +8,19 @@ cheapest question first; it is never guessed.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import Question, Requirements
 from tools import licence_names
 from tools import vocabulary as say
 from tools.constraints import billions, fitting, scancode_categories
-from tools.domains import domains_of
+from tools.domains import DOMAINS, domains_of
+from tools.languages import LANGUAGES
 from tools.methods import licences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 LONGEST = 20_000  # characters
 
@@ -72,6 +77,39 @@ def read_request(text: str) -> Requirements:
         ecosystem=say.ecosystem(text),
         budget_usd=say.budget(text),
     )
+
+
+def borne_out(heard: Mapping[str, object], read: Requirements) -> dict[str, object]:
+    """What a planning model heard, as far as the request bears it out.
+
+    A model may understand words that the rules miss, and invents numbers that nobody said. So
+    what the rules read stands; a number counts only if its digits are in the text; languages and
+    domains only if they exist; a use of the licence only on the strict side.
+    """
+    kept: dict[str, object] = {}
+    for name, value in heard.items():
+        if getattr(read, name) not in (None, ()) and name != "gpu_count":
+            continue
+        if isinstance(value, int | float):
+            if _said(value, read.text):
+                kept[name] = value
+        elif name == "domains":
+            kept[name] = tuple(one for one in _texts(value) if one in DOMAINS)
+        elif name == "languages":
+            kept[name] = tuple(one for one in _texts(value) if one in LANGUAGES)
+        elif value or name != "licence_use":
+            kept[name] = value
+    return kept
+
+
+def _said(number: float, text: str) -> bool:
+    """Whether 7000000000 stands in the text as itself, 7B, 7,000M or the like."""
+    numbers = {float(one) for one in re.findall(r"\d+(?:\.\d+)?", text.replace(",", ""))}
+    return any(number == one * scale for one in numbers for scale in (1, 10**3, 10**6, 10**9))
+
+
+def _texts(value: object) -> Iterable[str]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def missing(wanted: Requirements) -> list[Question]:

@@ -150,7 +150,8 @@ def recall_findings(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:
 def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Outcome:
     """Write down the user's requirements (MSM stages 1 and 2)."""
     read = requirements.read_request(dossier["request"])
-    stated = asked.model_dump(exclude_none=True) | dict(dossier.get("given") or {})
+    heard = requirements.borne_out(asked.model_dump(exclude_none=True), read)
+    stated = heard | dict(dossier.get("given") or {})
     try:
         needed = Requirements.model_validate(read.model_dump() | stated)
     except ValidationError as error:

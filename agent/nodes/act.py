@@ -46,7 +46,9 @@ def act(state: State, runtime: Runtime[Deps]) -> State:
             )
     if not calls:
         strikes += 1
-        said.append(HumanMessage("Answer with a call of one of the tools.", name="machine"))
+        broken = isinstance(reply, AIMessage) and reply.invalid_tool_calls
+        hint = "The call was cut off or is no JSON. " if broken else ""
+        said.append(HumanMessage(hint + "Answer with a call of one of the tools.", name="machine"))
     gained = cast("State", found)
     return {**gained, "messages": said, "strikes": strikes, "steps": 0 if found else state["steps"]}
 

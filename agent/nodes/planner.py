@@ -38,7 +38,11 @@ def planner(state: State, runtime: Runtime[Deps]) -> State:
     system = library.load("planner").render(
         stage=toolbelt.stage(state), tools=", ".join(tool.name for tool in tools)
     )
-    seat = runtime.context.planner.bind_tools([tool.schema() for tool in tools])
+    seat = runtime.context.planner.bind_tools(
+        [tool.schema() for tool in tools],
+        # Without it llama.cpp's server ignores the tools; "required" is an error there.
+        tool_choice="auto",
+    )
     try:
         reply = seat.invoke([SystemMessage(system), *_recent(state)])
     except server_errors() as error:
@@ -60,5 +64,10 @@ def _recent(state: State) -> list[HumanMessage | AIMessage | ToolMessage]:
     """The request in its envelope, then what was called and found in this run."""
     messages = state["messages"]
     start = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
-    kept = [m for m in messages[start + 1 :] if isinstance(m, (AIMessage, ToolMessage))]
+    kept = [_spoken(m) for m in messages[start + 1 :] if isinstance(m, (AIMessage, ToolMessage))]
     return [HumanMessage(f"<request>\n{state['request']}\n</request>"), *kept]
+
+
+def _spoken(message: AIMessage | ToolMessage) -> AIMessage | ToolMessage:
+    """Some servers refuse the null that an empty content becomes beside tool calls."""
+    return message if message.content else message.model_copy(update={"content": "(calling)"})

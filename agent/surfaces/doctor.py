@@ -41,7 +41,7 @@ def run(settings: Settings, *, as_json: bool) -> int:
         from rich.console import Console
         from rich.markup import escape
 
-        console = Console()
+        console = Console(soft_wrap=True)
         for check in checks:
             mark = (
                 "[green]ok[/]" if check.ok else ("[red]no[/]" if check.needed else "[yellow]no[/]")
@@ -111,13 +111,13 @@ def _embedder(settings: Settings) -> str:
 def _planner(settings: Settings) -> Check:
     if settings.model is None:
         return Check("planner", True, "rules (set MIRROR_MODEL and MIRROR_BASE_URL for a model)")
-    import httpx
+    import httpx2
 
     url = (settings.base_url or "https://api.openai.com/v1").rstrip("/") + "/models"
     key = settings.api_key.get_secret_value() if settings.api_key else "none"
     try:
-        status = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=5).status_code
-    except httpx.HTTPError as error:
+        status = httpx2.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=5).status_code
+    except httpx2.HTTPError as error:
         return Check("planner", False, f"{settings.model} at {url}: {error}", needed=False)
     return Check(
         "planner", status == 200, f"{settings.model} at {url}: HTTP {status}", needed=False

@@ -34,6 +34,13 @@ LABELS = {
     "look_up_scores": "",
     "select_models": "",
 }
+STYLES = {
+    "winner": "bold green",
+    "runner-up": "green",
+    "too close to call": "yellow",
+    "rejected": "red",
+    "not measured": "dim",
+}
 
 
 class Drawing:
@@ -83,10 +90,13 @@ class Drawing:
             self._line("", event.text)
 
     def _line(self, label: str, text: str, style: str = "") -> None:
+        self._row(label, f"[{style}]{escape(text)}[/]" if style else escape(text), "bold cyan")
+
+    def _row(self, label: str, markup: str, style: str) -> None:
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(width=20, no_wrap=True, style="bold cyan")
-        grid.add_column(style=style, overflow="fold")
-        grid.add_row(label, escape(text))
+        grid.add_column(width=20, no_wrap=True, style=style)
+        grid.add_column(overflow="fold")
+        grid.add_row(label, markup)
         self.console.print(grid)
 
     def _bar(self, event: Progress) -> None:
@@ -141,22 +151,27 @@ class Drawing:
             f"${plan.usd:.2f} ({low:.2f}-{high:.2f}), {plan.minutes:.1f} minutes, "
             f"never more than ${plan.cap_usd:.2f}",
         )
+        if plan.gpu_usd_per_hour is not None:
+            self._line(
+                "Priced for",
+                f"a rented 80 GB GPU at ${plan.gpu_usd_per_hour:.2f} an hour (an assumption: "
+                "set MIRROR_GPU_USD_PER_HOUR); this machine can't run it",
+            )
         if plan.not_measured:
             self._line("Not measured", _reasons(plan.not_measured))
         for text in dict.fromkeys(step.could_change for step in plan.steps if step.could_change):
             self._line("Could change", text)
 
     def _decision(self, decision: Decision, report: str) -> None:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name in ("Model", "Standing", "Value", "Origin", "Why"):
-            table.add_column(name, overflow="fold")
+        self.console.print()
         for one in decision.ranking[:12]:
-            value = "-" if one.value is None else f"{one.value:.3f}"
+            value = "" if one.value is None else f"  {one.value:.3f}"
             if one.low is not None and one.high is not None:
                 value += f" ({one.low:.2f}-{one.high:.2f})"
-            origin = one.origin.value if one.origin else "-"
-            table.add_row(escape(one.model), one.standing, value, origin, escape(one.reason))
-        self.console.print(table)
+            origin = f"  {one.origin.value}" if one.origin else ""
+            head = f"[bold]{escape(one.model)}[/]{value}[dim]{origin}[/]"
+            self._row(one.standing, f"{head}\n[dim]{escape(one.reason)}[/]", STYLES[one.standing])
+        self.console.print()
         self._line("Conclusion", decision.summary, "bold")
         for caveat in decision.caveats:
             self._line("Mind", caveat, "dim")
@@ -169,7 +184,7 @@ def _reasons(reasons: dict[str, str]) -> str:
     """'12 models: weights not on this machine' for reasons that many share."""
     counted: dict[str, list[str]] = {}
     for model, why in reasons.items():
-        counted.setdefault(why, []).append(model)
+        counted.setdefault(why.split(";")[0], []).append(model)
     return " · ".join(
         f"{models[0] if len(models) == 1 else f'{len(models)} models'}: {why}"
         for why, models in counted.items()

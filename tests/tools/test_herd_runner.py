@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from memory.errors import BackendUntrustworthy, NotApproved
+from memory.errors import BackendUntrustworthy, BadRequest, NotApproved
 from memory.ledger import Ledger
 from memory.records import CONSTANT, Approval, Arm, ItemResult, Origin, Plan, Step
 from memory.scores import Scores
@@ -310,3 +310,28 @@ def test_a_worker_is_let_go_even_when_something_still_holds_it(deps, bench):
     answers = iter([False, True, True])
     herd_runner.run(plan, approved(plan, deps), deps, stop=lambda: next(answers))
     assert all(one.gi_frame is None for one in held)
+
+
+def test_an_approved_plan_for_another_machine_spends_and_measures_nothing(deps, bench, monkeypatch):
+    def unknown(*_):
+        raise BadRequest("no local items")
+
+    monkeypatch.setattr(bench, "items", unknown)
+    steps = tuple(step(arm).model_copy(update={"here": False}) for arm in (GOOD, NULL))
+    plan = plan_of().model_copy(update={"steps": steps})
+    result = herd_runner.run(plan, approved(plan, deps), deps)
+    assert result.failed == dict.fromkeys([GOOD.name, CONSTANT], herd_runner.NOT_HERE)
+    assert result.measurements == []
+    assert (result.usd, result.seconds) == (0, 0)
+    assert deps.ledger.entries(plan.run) == []
+    assert bench.probed == []
+    assert bench.asked == []
+    assert herd_runner.results(plan, deps) == []
+
+
+def test_a_plan_for_another_machine_still_needs_its_own_approval(deps):
+    steps = (step(GOOD).model_copy(update={"here": False}),)
+    plan = plan_of().model_copy(update={"steps": steps})
+    other = approved(plan_of(BAD), deps)
+    with pytest.raises(NotApproved):
+        herd_runner.run(plan, other, deps)

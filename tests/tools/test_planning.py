@@ -27,6 +27,7 @@ class Machine:
     pool: int = 500
     load: float = 10.0
     pace: float = 0.5
+    name: str = "harness 1"
 
     def arms(self, models):
         arms = [
@@ -38,7 +39,9 @@ class Machine:
         return [*arms, Arm(name=CONSTANT, model=CONSTANT, backend="constant")], missing
 
     def protocol(self, benchmark):
-        return f"harness 1 · {benchmark}"
+        if benchmark == "absent":
+            raise BadRequest("no local items")
+        return f"{self.name} · {benchmark}"
 
     def items(self, benchmark, n, seed):
         if n > self.pool:
@@ -52,9 +55,19 @@ class Machine:
         return middle / 2, middle, middle * 2
 
 
-def world(machine, *, shortlist=("a/1", "b/2"), others=("c/3",), budget=None, minutes=2.0):
+def world(
+    machine,
+    *,
+    shortlist=("a/1", "b/2"),
+    others=("c/3",),
+    budget=None,
+    minutes=2.0,
+    sizes=None,
+    rate=2.0,
+):
     names = [*shortlist, *others]
-    registry = SimpleNamespace(models={n: Model(id=n) for n in names}, version="v")
+    models = {n: Model(id=n, params=(sizes or {}).get(n)) for n in names}
+    registry = SimpleNamespace(models=models, version="v")
     dossier = {
         "thread": "t",
         "run": "run-1",
@@ -71,7 +84,11 @@ def world(machine, *, shortlist=("a/1", "b/2"), others=("c/3",), budget=None, mi
         ],
     }
     return dossier, SimpleNamespace(
-        registry=registry, runner=machine, minutes=minutes, usd_per_hour=3.6
+        registry=registry,
+        runner=machine,
+        minutes=minutes,
+        usd_per_hour=3.6,
+        gpu_usd_per_hour=rate,
     )
 
 
@@ -94,7 +111,7 @@ def test_arms_are_the_reachable_ones_by_rank_and_the_constant_last():
     assert [arm.name for arm in arms] == ["a/1 Q4", "c/3 f32", CONSTANT]
     assert arms[0].note == "from a carrier"
     assert planning.NOT_SHORTLISTED in arms[1].note
-    assert plan.not_measured == {"b/2": "weights not here"}
+    assert plan.not_measured == {"b/2": "weights not here; size unknown, can't be priced"}
     assert {step.benchmark for step in plan.steps} == {"light", "heavy"}
 
 
@@ -152,20 +169,110 @@ def test_too_many_arms_are_named():
     assert "a/1 5" in plan.not_measured
 
 
-def test_nothing_reachable_is_a_plan_without_steps_that_says_why():
+def test_nothing_reachable_and_no_size_known_is_a_plan_without_steps_that_says_why():
     plan = make_plan(*world(Machine({})))
     assert plan.steps == ()
     assert plan.cap_usd == 0
-    assert plan.not_measured == {"a/1": "weights not here", "b/2": "weights not here"}
+    assert plan.gpu_usd_per_hour is None
+    assert plan.not_measured == dict.fromkeys(["a/1", "b/2"], "size unknown, can't be priced")
     assert "nothing can be measured" in describe(plan)
 
 
-def test_no_items_is_a_plan_without_steps_that_says_why():
-    dossier, deps = world(Machine({"a/1": ("Q4",)}))
+BILLIONS = {"a/1": 8 * 10**9, "b/2": 70 * 10**9, "c/3": 10**9}
+
+
+def test_nothing_reachable_is_priced_for_a_rented_gpu():
+    plan = make_plan(*world(Machine({}), sizes=BILLIONS))
+    assert [(s.arm.name, s.benchmark, s.items, s.here) for s in plan.steps] == [
+        ("a/1", "heavy", 100, False),
+        ("a/1", "light", 100, False),
+        ("b/2 @ 8 bits", "heavy", 100, False),
+        ("b/2 @ 8 bits", "light", 100, False),
+        (CONSTANT, "heavy", 100, False),
+        (CONSTANT, "light", 100, False),
+    ]
+    first, second = plan.steps[:2]
+    # 16 GB at 0.2 GB/s and 2 GB/s; 2 x 8e9 x 100 x 600 operations at 1e14 a second.
+    assert 60 * first.minutes == pytest.approx(80 + 8 + 9.6)
+    assert 60 * second.minutes == pytest.approx(9.6)
+    assert first.usd == pytest.approx(97.6 / 3600 * 2.0)
+    assert first.arm.weights is None
+    assert first.arm.backend == "hf on a rented GPU"
+    assert first.arm.note == "weights to be fetched (16 GB at 16 bits); fits 1 x 80 GB at 16 bits"
+    assert plan.steps[2].arm.note.endswith("(140 GB at 16 bits); fits 2 x 80 GB at 8 bits")
+    assert all(s.usd_high == s.minutes_high == 0 for s in plan.steps[4:])
+    assert plan.cap_usd == pytest.approx(sum(s.usd_high for s in plan.steps))
+    assert all(s.usd_low < s.usd < s.usd_high for s in plan.steps[:4])
+    assert plan.not_measured == {}
+    assert first.could_change == "which of the 2 leads; 200 items settle gaps above about 0.08"
+
+
+def test_a_rented_plan_names_its_rate_and_the_rate_changes_its_hash():
+    plan = make_plan(*world(Machine({}), sizes=BILLIONS))
+    dearer = make_plan(*world(Machine({}), sizes=BILLIONS, rate=3.0))
+    assert dearer.usd == pytest.approx(1.5 * plan.usd)
+    assert dearer.hash != plan.hash
+    text = describe(plan)
+    assert text.startswith(f"{plan.hash}: a/1, b/2 @ 8 bits")
+    assert "priced for a rented GPU at $2.00 an hour" in text
+    assert "MIRROR_GPU_USD_PER_HOUR" in text
+    here = make_plan(*world(Machine({"a/1": ("Q4",)}), sizes=BILLIONS))
+    assert all(step.here for step in here.steps)
+    assert "rented GPU at" not in describe(here)
+
+
+def test_what_is_measured_here_leaves_the_price_of_the_rest():
+    plan = make_plan(*world(Machine({"a/1": ("Q4",)}), sizes=BILLIONS))
+    assert {step.arm.model for step in plan.steps} == {"a/1", CONSTANT}
+    # b/2 fits 2 GPUs: 700 s of fetching, 70 of loading, 2 x 42 of computing; dollars for both.
+    assert plan.not_measured == {
+        "b/2": "weights not here; about $0.95 and 14 minutes on 2 rented GPUs"
+    }
+
+
+def test_only_the_best_four_of_known_size_are_rented():
+    names = [f"m/{i}" for i in range(6)]
+    sizes = {name: 10**9 for name in names if name != "m/1"}
+    plan = make_plan(*world(Machine({}), shortlist=names, others=(), sizes=sizes), items=30)
+    rented = dict.fromkeys(s.arm.model for s in plan.steps if s.arm.model != CONSTANT)
+    assert list(rented) == ["m/0", "m/2", "m/3", "m/4"]
+    assert {step.items for step in plan.steps} == {30}
+    assert plan.not_measured == {
+        "m/1": "size unknown, can't be priced",
+        "m/5": f"{planning.TOO_MANY}; about $0.01 and 1 minute on a rented GPU",
+    }
+
+
+def test_a_smaller_precision_asked_for_is_the_one_that_is_rented():
+    dossier, deps = world(Machine({}), sizes=BILLIONS)
+    dossier["requirements"] = Requirements(text="x", precision_bits=4)
+    arms = {step.arm.name: step.arm for step in make_plan(dossier, deps).steps}
+    assert list(arms) == ["a/1 @ 4 bits", "b/2 @ 4 bits", CONSTANT]
+    assert arms["b/2 @ 4 bits"].precision == "4 bits"
+    assert arms["b/2 @ 4 bits"].note.endswith("fits 1 x 80 GB at 4 bits")
+
+
+def test_the_cap_of_a_rented_plan_is_never_above_the_budget():
+    assert make_plan(*world(Machine({}), sizes=BILLIONS, budget=0.05)).cap_usd == 0.05
+
+
+def test_no_items_here_is_a_rented_plan_without_the_constant_answer():
+    dossier, deps = world(Machine({"a/1": ("Q4",)}), sizes=BILLIONS)
     dossier["benchmarks"] = dossier["benchmarks"][2:]
     plan = make_plan(dossier, deps)
-    assert plan.steps == ()
+    assert [(s.arm.model, s.protocol) for s in plan.steps] == [
+        ("a/1", "harness 1 · 0-shot · absent · acc"),
+        ("b/2", "harness 1 · 0-shot · absent · acc"),
+    ]
     assert plan.not_measured["a/1 Q4"] == planning.NO_ITEMS
+
+
+def test_no_benchmark_at_all_is_a_plan_without_steps_that_says_why():
+    dossier, deps = world(Machine({}), sizes=BILLIONS)
+    dossier["benchmarks"] = []
+    plan = make_plan(dossier, deps)
+    assert plan.steps == ()
+    assert set(plan.not_measured.values()) == {"no benchmark is recommended"}
 
 
 def test_the_same_run_gives_the_same_plan_and_another_run_another_sample():
@@ -206,4 +313,4 @@ def test_the_plan_says_what_it_could_change():
     assert plan.steps[-1].could_change == planning.THE_BAR
     text = describe(plan)
     assert plan.hash in text
-    assert "Not measured: 1 (weights not here)" in text
+    assert "Not measured: 1 (weights not here; size unknown, can't be priced)" in text

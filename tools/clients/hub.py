@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable  # noqa: TC003
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, Field, SecretStr
 
@@ -67,7 +68,10 @@ class HubFacts(Record):
 
 
 class Hub:
-    """Asks one Hub; ``timeout`` in seconds per try, ``patience`` seconds of waiting in all."""
+    """Asks one Hub; ``timeout`` in seconds per try, ``patience`` seconds of waiting in all.
+
+    A context manager: connections are kept between questions and closed at its end.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,12 @@ class Hub:
         self.patience = patience
         self._token = SecretStr(token) if isinstance(token, str) else token
         self._sleep = sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def facts(self, model_id: str) -> HubFacts | None:
         """What the Hub says of ``model_id``; None if it has no such model (or hides it).
@@ -127,16 +137,20 @@ class Hub:
             reraise=True,
         )(self._ask, model_id)
 
-    def _ask(self, model_id: str) -> bytes:
+    @cached_property
+    def _client(self) -> httpx2.Client:
         import httpx2
+
+        return httpx2.Client(follow_redirects=True, timeout=self.timeout)
+
+    def _ask(self, model_id: str) -> bytes:
         from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
         headers = {"user-agent": "mirror"}
         if self._token:
             headers["authorization"] = f"Bearer {self._token.get_secret_value()}"
         url = f"{self.endpoint}/api/models/{model_id}"
-        with httpx2.Client(follow_redirects=True, timeout=self.timeout) as client:
-            response = client.get(url, params={"blobs": "true"}, headers=headers)
+        response = self._client.get(url, params={"blobs": "true"}, headers=headers)
         hf_raise_for_status(response)
         response.json()  # here, so that a body cut off on its way is asked for again
         return response.content

