@@ -91,7 +91,7 @@ def borne_out(heard: Mapping[str, object], read: Requirements) -> dict[str, obje
         if getattr(read, name) not in (None, ()) and name != "gpu_count":
             continue
         if isinstance(value, int | float):
-            if _said(value, read.text):
+            if said(value, read.text):
                 kept[name] = value
         elif name == "domains":
             kept[name] = tuple(one for one in _texts(value) if one in DOMAINS)
@@ -102,7 +102,7 @@ def borne_out(heard: Mapping[str, object], read: Requirements) -> dict[str, obje
     return kept
 
 
-def _said(number: float, text: str) -> bool:
+def said(number: float, text: str) -> bool:
     """Whether 7000000000 stands in the text as itself, 7B, 7,000M or the like."""
     numbers = {float(one) for one in re.findall(r"\d+(?:\.\d+)?", text.replace(",", ""))}
     return any(number == one * scale for one in numbers for scale in (1, 10**3, 10**6, 10**9))

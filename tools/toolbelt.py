@@ -25,7 +25,7 @@ from tools import (
     requirements,
     score_lookup,
 )
-from tools.clients import items
+from tools.clients.items import available
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+ALPHA, BETA = 0.5, 0.9  # RELM Eq. 1: relevance against scores, and how many are let in
 
 
 class Stage(StrEnum):
@@ -82,14 +84,14 @@ class Nothing(Arguments):
 class Weights(Arguments):
     """How Eq. 1 weighs relevance against scores, and how many models it lets in."""
 
-    alpha: float = Field(0.5, ge=0, le=1, description="weight of relevance against benchmarks")
-    beta: float = Field(0.9, ge=0, le=1, description="higher: more models recommended")
+    alpha: float = Field(ALPHA, ge=0, le=1, description="weight of relevance against benchmarks")
+    beta: float = Field(BETA, ge=0, le=1, description="higher: more models recommended")
 
 
 class Evaluation(Arguments):
     """What to measure."""
 
-    items: int | None = Field(None, ge=1, description="items per benchmark; default: what fits")
+    items: int | None = Field(None, ge=8, description="items per benchmark; default: what fits")
     cap_usd: float | None = Field(None, ge=0, description="never spend more than this")
 
 
@@ -216,7 +218,7 @@ def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Can
 def recommend_benchmarks(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the three to five benchmarks that say most about this job."""
     needed = _known(dossier.get("requirements"))
-    chosen = benchmark_recommender.recommend(needed, deps.catalogue, items.available())
+    chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
     return Outcome(text, {"benchmarks": chosen})
 
@@ -231,12 +233,14 @@ def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 
 def select_models(asked: Weights, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the set S* of RELM's Eq. 1 (at most ten models)."""
+    text = dossier["request"]
     selected = score_lookup.select(
         _known(dossier.get("candidates")),
         _known(dossier.get("benchmarks")),
         _known(dossier.get("scores")),
-        alpha=asked.alpha,
-        beta=asked.beta,
+        # The weights are the user's to set: a planning model that makes some up changes nothing.
+        alpha=asked.alpha if requirements.said(asked.alpha, text) else ALPHA,
+        beta=asked.beta if requirements.said(asked.beta, text) else BETA,
     )
     names = ", ".join(f"{one.model} ({one.s:.2f})" for one in selected[:3])
     return Outcome(f"Shortlist of {len(selected)} by Eq. 1: {names}", {"selected": selected})
@@ -244,7 +248,9 @@ def select_models(asked: Weights, dossier: Dossier, deps: Deps) -> Outcome:
 
 def propose_plan(asked: Evaluation, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: propose a priced evaluation plan, which a person must approve."""
-    plan = planning.make_plan(dossier, deps, items=asked.items, cap_usd=asked.cap_usd)
+    wanted = asked.items is not None and requirements.said(asked.items, dossier["request"])
+    items = asked.items if wanted else None
+    plan = planning.make_plan(dossier, deps, items=items, cap_usd=asked.cap_usd)
     return Outcome(planning.describe(plan), {"plan": plan})
 
 
