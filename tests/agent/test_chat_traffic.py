@@ -55,7 +55,7 @@ def replay(name: str) -> AIMessage:
     return reply
 
 
-@pytest.mark.parametrize("name", ["chat_prose", "chat_planner_second_turn"])
+@pytest.mark.parametrize("name", ["chat_prose"])
 def test_prose_is_prose_and_calls_nothing(name: str) -> None:
     reply = replay(name)
     assert reply.content == answer(name)["content"] != ""

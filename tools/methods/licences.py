@@ -3,7 +3,8 @@
 Restrictions travel down a lineage in full; permissions never do: a fine-tune tagged
 apache-2.0 over a non-commercial base is non-commercial. Unknown is unknown, not permissive.
 
-The table was written from the licence texts; it is a reading aid, not legal advice.
+The table summarizes published licence terms as the authors know them. It was not checked clause by
+clause against the texts; it is a reading aid, not legal advice, and the texts decide.
 """
 
 from __future__ import annotations
