@@ -1,4 +1,4 @@
-"""The tree as a whole: its names resolve to it, its graph loads, its prompts declare their inputs."""
+"""The tree as a whole: its names resolve to it, its graph loads, prompts declare their inputs."""
 
 import json
 import subprocess

@@ -213,7 +213,17 @@ def describe(funnel: Funnel) -> str:
     removed = " · ".join(f"{constraint} {n:,}" for constraint, n in funnel.removed.items())
     folded = f", {funnel.folded:,} copies folded" if funnel.folded else ""
     counts = f"{funnel.considered:,} -> {len(funnel.survivors):,}{folded}"
-    return f"{counts} (removed: {removed})" if removed else counts
+    eased = [one for one in funnel.relaxations if one.constraint not in ("task", "modality")][:2]
+    relax = " · ".join(f"{one.change} adds {one.gains:,}" for one in eased)
+    return " ".join(
+        part
+        for part in (
+            counts,
+            f"(removed: {removed})" if removed else "",
+            f"(relax: {relax})" if relax else "",
+        )
+        if part
+    )
 
 
 def why(model: str, eliminations: Iterable[Elimination]) -> Elimination | None:

@@ -152,7 +152,7 @@ class _Evaluation:
         return items if missing and step.arm.model == CONSTANT else missing
 
     def _run(self, step: Step, todo: Sequence[str], usd_high: float) -> None:
-        what = f"{step.arm.name} on {step.benchmark}"
+        what = f"{step.benchmark}: {step.arm.name}"
         with _closing(self.deps.runner.run(step.arm, step.benchmark, todo)) as outcomes:
             for done in range(step.items - len(todo), step.items):
                 self.deps.progress(Progress(what, done, step.items))

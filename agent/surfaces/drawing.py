@@ -108,19 +108,20 @@ class Drawing:
             columns = (
                 TextColumn("  {task.description}", table_column=None),
                 BarColumn(bar_width=24),
-                TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[detail]}"),
+                TextColumn("{task.fields[count]} {task.fields[detail]}"),
                 TimeRemainingColumn(),
             )
             self.bars = Bars(*columns, console=self.console, transient=True)
             self.bars.start()
         if event.what not in self.tasks:
             self.tasks[event.what] = self.bars.add_task(
-                escape(event.what), total=event.total or 0, detail=""
+                escape(event.what), total=event.total, detail="", count=""
             )
         self.bars.update(
             self.tasks[event.what],
             completed=event.done,
-            total=event.total or event.done,
+            total=event.total,
+            count="" if event.total is None else f"{event.done}/{event.total}",
             detail=escape(event.detail),
         )
 
@@ -147,8 +148,8 @@ class Drawing:
         low = sum(step.usd_low for step in plan.steps)
         high = sum(step.usd_high for step in plan.steps)
         self._line(
-            f"Plan {plan.hash}",
-            f"${plan.usd:.2f} ({low:.2f}-{high:.2f}), {plan.minutes:.1f} minutes, "
+            "Plan",
+            f"{plan.hash}: ${plan.usd:.2f} ({low:.2f}-{high:.2f}), {plan.minutes:.1f} minutes, "
             f"never more than ${plan.cap_usd:.2f}",
         )
         if plan.gpu_usd_per_hour is not None:
@@ -159,18 +160,23 @@ class Drawing:
             )
         if plan.not_measured:
             self._line("Not measured", _reasons(plan.not_measured))
-        for text in dict.fromkeys(step.could_change for step in plan.steps if step.could_change):
-            self._line("Could change", text)
+        if plan.steps:
+            self._line("Could change", plan.steps[0].could_change)
 
     def _decision(self, decision: Decision, report: str) -> None:
         self.console.print()
-        for one in decision.ranking[:12]:
+        unmeasured = [one for one in decision.ranking if one.standing == "not measured"]
+        for one in decision.ranking:
+            if one in unmeasured[3:]:
+                continue
             value = "" if one.value is None else f"  {one.value:.3f}"
             if one.low is not None and one.high is not None:
                 value += f" ({one.low:.2f}-{one.high:.2f})"
             origin = f"  {one.origin.value}" if one.origin else ""
             head = f"[bold]{escape(one.model)}[/]{value}[dim]{origin}[/]"
             self._row(one.standing, f"{head}\n[dim]{escape(one.reason)}[/]", STYLES[one.standing])
+        if len(unmeasured) > 3:
+            self._row("", f"[dim]and {len(unmeasured) - 3} more not measured, in the report[/]", "")
         self.console.print()
         self._line("Conclusion", decision.summary, "bold")
         for caveat in decision.caveats:

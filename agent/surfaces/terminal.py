@@ -145,7 +145,8 @@ class Terminal:
         if isinstance(asked.about, Question):
             if not self.interactive:
                 return None
-            return self._read(f"{asked.about.text} ")
+            options = f" ({' / '.join(asked.about.options)})" if asked.about.options else ""
+            return self._read(f"{asked.about.text}{options} ")
         return self._decide(asked.about)
 
     def _decide(self, plan: Plan) -> Approval | None:

@@ -1,4 +1,4 @@
-"""The committed snapshot is what the builder makes of the sources, where the sources are at hand."""
+"""Where its sources are at hand: the committed snapshot is what the builder makes of them."""
 
 import gzip
 from pathlib import Path
