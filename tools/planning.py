@@ -28,7 +28,7 @@ LEAST_ITEMS = 8
 MOST_ITEMS = 200
 MOST_ARMS = 4
 NOT_SHORTLISTED = "not shortlisted; measured because its weights are on this machine"
-NO_ITEMS = "none of the recommended benchmarks has items on this machine"
+NO_ITEMS = "not shortlisted, and the weightiest benchmark has no items on this machine"
 TOO_MANY = f"only {MOST_ARMS} arms fit in one run"
 THE_BAR = "the bar: a candidate that does not beat it can't be recommended"
 

@@ -15,18 +15,19 @@ from scipy import sparse
 
 from memory.records import Candidate
 from memory.vectors import cache_file, cached_vectors
-from tools.characterizer import Characteristics, characteristics, facet_of, phrase
+from tools.characteristics_file import cached
+from tools.characterizer import Characteristics, facet_of, phrase
 from tools.deps import Progress, silent
 from tools.methods.association import indicators
 from tools.methods.relevance import Relevance, relevance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from memory.records import Model, Requirements
+    from memory.records import Requirements
     from memory.registry import Registry
     from tools.deps import Deps, Embedder
 
@@ -51,13 +52,13 @@ class SearchIndex:
     @classmethod
     def build(
         cls,
-        models: Mapping[str, Model],
+        registry: Registry,
         embedder: Embedder,
         cache_dir: Path,
         progress: Callable[[Progress], None] = silent,
     ) -> SearchIndex:
-        """Characterize ``models`` and embed their labels (from the cache where it knows them)."""
-        found = characteristics(models)
+        """Characterize the models and embed their labels, from the cache where it knows them."""
+        found = cached(registry, cache_dir)
         phrases = [phrase(label) for label in found.labels]
         compared = [k for k, text in enumerate(phrases) if text]
         known = cached_vectors(
@@ -128,7 +129,7 @@ def search(
     Rarity and associations are learned from the whole registry, however few survive. Raises
     ``MirrorError`` when the embedding model is not installed.
     """
-    index = SearchIndex.build(registry.models, deps.embedder, deps.cache, deps.progress)
+    index = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
     ranked = index.search(requirements, deps.embedder, among)
     sizes = {one.model: registry.models[one.model].params or 0 for one in ranked}
     return sorted(ranked, key=lambda one: (-round(one.sigma, 2), -sizes[one.model]))

@@ -273,7 +273,7 @@ def test_progress_counts_items(deps):
     deps.progress = seen.append
     plan = plan_of(GOOD, NULL)
     herd_runner.run(plan, approved(plan, deps), deps)
-    on = [one for one in seen if one.what == "good Q4 on t"]
+    on = [one for one in seen if one.what == "t: good Q4"]
     assert [one.done for one in on] == list(range(11))
     assert {one.total for one in on} == {10}
 

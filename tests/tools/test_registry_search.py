@@ -41,7 +41,7 @@ def small_registry():
 
 @pytest.fixture
 def index(tmp_path):
-    return SearchIndex.build(small_registry(), HashEmbedder(), tmp_path)
+    return SearchIndex.build(Registry(small_registry(), "made"), HashEmbedder(), tmp_path)
 
 
 def search(index, text, **fields):
@@ -84,16 +84,16 @@ def test_only_the_models_asked_for_are_ranked(index):
 def test_an_unrelated_request_and_an_empty_registry_match_nothing(index, tmp_path):
     found, _ = search(index, "zzz qqq")
     assert {candidate.sigma for candidate in found} == {0.0}
-    empty = SearchIndex.build({}, HashEmbedder(), tmp_path)
+    empty = SearchIndex.build(Registry({}, "none"), HashEmbedder(), tmp_path)
     assert empty.search(Requirements(text="loans"), HashEmbedder()) == []
 
 
 def test_labels_are_embedded_once_with_progress(tmp_path):
     steps = []
-    SearchIndex.build(small_registry(), HashEmbedder(), tmp_path, steps.append)
+    SearchIndex.build(Registry(small_registry(), "made"), HashEmbedder(), tmp_path, steps.append)
     assert steps[-1].done == steps[-1].total > 0
     steps.clear()
-    SearchIndex.build(small_registry(), HashEmbedder(), tmp_path, steps.append)
+    SearchIndex.build(Registry(small_registry(), "made"), HashEmbedder(), tmp_path, steps.append)
     assert steps == []
 
 
@@ -101,7 +101,7 @@ def test_labels_are_embedded_once_with_progress(tmp_path):
 def whole(tmp_path_factory):
     """The bundled registry, really embedded, without the models that only embed."""
     registry, embedder = Registry.load(), OnnxEmbedder()
-    index = SearchIndex.build(registry.models, embedder, tmp_path_factory.mktemp("cache"))
+    index = SearchIndex.build(registry, embedder, tmp_path_factory.mktemp("cache"))
     encoders = {"feature-extraction", "sentence-similarity", "text-ranking", "fill-mask"}
     among = [name for name, model in registry.models.items() if model.task not in encoders]
     return index, embedder, among

