@@ -76,8 +76,13 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
 
 def connect(settings: Settings, planner: str | None = None) -> Session:
     """A session on this deployment's conversations."""
-    conversations = Conversations(_folder(settings.home, "MIRROR_HOME") / "conversations.sqlite")
-    return Session(build(conversations.checkpointer()), deps(settings, planner), conversations)
+    held = conversations(settings)
+    return Session(build(held.checkpointer()), deps(settings, planner), held)
+
+
+def conversations(settings: Settings) -> Conversations:
+    """This deployment's conversations alone, for listing them."""
+    return Conversations(_folder(settings.home, "MIRROR_HOME") / "conversations.sqlite")
 
 
 def development() -> Graph:

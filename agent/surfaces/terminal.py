@@ -61,12 +61,11 @@ def _command(args: argparse.Namespace, given: dict[str, object]) -> int:
         return doctor.run(settings, as_json=args.json)
     from agent import wiring
 
-    session = wiring.connect(settings, getattr(args, "planner", None))
     if args.command == "threads":
-        console = Console()
-        for one in session.conversations.threads():
-            console.print(f"{one.last_activity[:16]}  {one.id}", highlight=False)
+        for one in wiring.conversations(settings).threads():
+            sys.stdout.write(f"{one.last_activity[:16]}  {one.id}\n")
         return DONE
+    session = wiring.connect(settings, getattr(args, "planner", None))
     terminal = Terminal(session, args, settings.user)
     if args.command == "chat":
         return terminal.chat(given)
