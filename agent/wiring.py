@@ -24,6 +24,7 @@ from memory.registry import Registry
 from memory.scores import Scores
 from tools.clients.catalogue import LmEvalCatalogue
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
+from tools.clients.hub import Hub
 from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.deps import Deps
 
@@ -71,6 +72,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         gpu_usd_per_hour=settings.gpu_usd_per_hour,
         minutes=settings.minutes,
         progress=to_stream,
+        hub=None if settings.offline else Hub(settings.hub_url, token=settings.hub_token),
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from memory.records import Arm, BenchmarkChoice, ItemResult, Model
     from memory.registry import Registry
     from memory.scores import Scores
+    from tools.clients.hub import Hub
 
 
 class Embedder(Protocol):
@@ -112,4 +113,5 @@ class Deps:
     usd_per_hour: float = 0.0
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
+    hub: Hub | None = None
     progress: Callable[[Progress], None] = field(default=silent)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Plan, Step
-from tools import renting
+from tools import hub_lookup, renting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,11 @@ def make_plan(
         design = _fit(deps, arms[:MOST_ARMS], choices, items)
         steps = _steps(design, constant, deps, seed)
         absent = [model for model in shortlist if model.id in reasons]
-        reasons = {model.id: f"{reasons[model.id]}; {rental.quote(model)}" for model in absent}
+        said = hub_lookup.remarks(absent, deps)
+        reasons = {
+            model.id: _joined(reasons[model.id], said.get(model.id, ""), rental.quote(model))
+            for model in absent
+        }
         late = f"no time for it within {deps.minutes:g} minutes"
         reasons |= {arm.name: late for arm in arms[len(design.arms) :]}
         reasons |= {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]}

@@ -88,6 +88,7 @@ def world(
         runner=machine,
         minutes=minutes,
         usd_per_hour=3.6,
+        hub=None,
         gpu_usd_per_hour=rate,
     )
 
