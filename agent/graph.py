@@ -72,7 +72,8 @@ def build(checkpointer: BaseCheckpointSaver[str] | None = None, deps: Deps | Non
         checkpointer: Where every step is kept; a host such as ``langgraph dev`` brings its own.
         deps: For a host that can't hand live objects over as ``context``; else leave it out.
     """
-    graph = StateGraph(State, context_schema=Deps)
+    # Such a host would build the context itself, from JSON.
+    graph = StateGraph(State, context_schema=None if deps else Deps)
     working: tuple[Node, ...] = (planner, act, settle, evaluate, decide, report)
     for node in working:
         graph.add_node(node.__name__, _bound(node, deps) if deps else node)

@@ -6,6 +6,7 @@ are first used, so a command pays only for what it touches.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -87,9 +88,9 @@ def conversations(settings: Settings) -> Conversations:
     return Conversations(_folder(settings.home, "MIRROR_HOME") / "conversations.sqlite")
 
 
-def development() -> Graph:
-    """The graph for ``langgraph dev`` (``langgraph.json`` names it)."""
-    return build(deps=deps(environment.load()))
+async def development() -> Graph:
+    """The graph for ``langgraph dev`` (``langgraph.json`` names it), made off its event loop."""
+    return await asyncio.to_thread(lambda: build(deps=deps(environment.load())))
 
 
 def embedder(which: str) -> Embedder:
