@@ -226,3 +226,26 @@ def test_an_approval_survives_the_checkpoint(tmp_path):
 def test_thread_names_are_readable_and_new():
     assert new_thread("Clinical notes, please").startswith("clinical-notes-")
     assert new_thread("???") != new_thread("???")
+
+
+def test_a_cut_off_call_is_told_so(tmp_path):
+    broken = {"name": "record_requirements", "args": '{"max_p', "id": "c", "error": None}
+    cut = AIMessage("", invalid_tool_calls=[{**broken, "type": "invalid_tool_call"}])
+    made = world.session(tmp_path, Scripted(replies=[cut]))
+    with pytest.raises(PlannerFailed, match="cut off"):
+        list(made.say("t", world.REQUEST))
+
+
+def test_weights_that_a_model_makes_up_change_nothing(tmp_path):
+    by_rules = world.session(tmp_path / "a")
+    list(by_rules.say("t", world.REQUEST))
+    replies = [
+        call("recall_findings"), call("record_requirements"), call("filter_registry"),
+        call("rank_candidates"), call("recommend_benchmarks"), call("look_up_scores"),
+        call("select_models", alpha=1.0, beta=0.6), call("propose_plan", items=9),
+    ]  # fmt: skip
+    by_model = world.session(tmp_path / "b", Scripted(replies=replies))
+    list(by_model.say("t", world.REQUEST))
+    rules, model = by_rules.state("t"), by_model.state("t")
+    assert model["selected"] == rules["selected"]
+    assert [s.items for s in model["plan"].steps] == [s.items for s in rules["plan"].steps]

@@ -315,3 +315,14 @@ def test_the_plan_says_what_it_could_change():
     text = describe(plan)
     assert plan.hash in text
     assert "Not measured: 1 (weights not here; size unknown, can't be priced)" in text
+
+
+@pytest.mark.parametrize(("heaviest_is_here", "here"), [(True, True), (False, False)])
+def test_an_arm_nobody_shortlisted_needs_the_weightiest_benchmark(heaviest_is_here, here):
+    dossier, deps = world(Machine({"c/3": ("Q4",)}), sizes={"a/1": 10**9, "b/2": 10**9})
+    if not heaviest_is_here:
+        light, heavy, absent = dossier["benchmarks"]
+        dossier["benchmarks"] = [light, heavy.model_copy(update={"items_source": None}), absent]
+    plan = make_plan(dossier, deps)
+    assert {step.here for step in plan.steps} == {here}
+    assert ("c/3" in {step.arm.model for step in plan.steps}) == here

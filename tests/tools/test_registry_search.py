@@ -1,9 +1,11 @@
 import time
 
 import pytest
+import world
 
 from memory.records import LineageEdge, Model, Requirements
 from memory.registry import Registry
+from tools import registry_search
 from tools.clients.embedder import OnnxEmbedder
 from tools.clients.fakes import HashEmbedder
 from tools.registry_search import SearchIndex
@@ -125,3 +127,14 @@ def test_a_warm_search_takes_half_a_second(whole):
     started = time.perf_counter()
     index.search(Requirements(text=RELM["medical"], domains=("medical",)), embedder, among)
     assert time.perf_counter() - started < 1.5  # 0.2 s alone; other work may share the cores
+
+
+def test_of_equally_relevant_models_the_larger_comes_first(tmp_path):
+    deps = world.deps(tmp_path)
+    twins = {
+        id: Model(id=id, params=size, task="text-generation", licence="mit")
+        for id, size in (("x/small", 10**8), ("x/large", 10**9), ("x/unknown", None))
+    }
+    wanted = Requirements(text="chat")
+    found = registry_search.search(wanted, Registry(twins, "twins"), twins, deps)
+    assert [one.model for one in found] == ["x/large", "x/small", "x/unknown"]

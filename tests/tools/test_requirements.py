@@ -6,7 +6,15 @@ import pytest
 
 from memory.errors import BadRequest
 from memory.records import Requirements
-from tools.requirements import answer, check, contradictions, describe, missing, read_request
+from tools.requirements import (
+    answer,
+    borne_out,
+    check,
+    contradictions,
+    describe,
+    missing,
+    read_request,
+)
 
 SOAP = (
     "Recommend LLM to generate clinical notes with Subjective, Objective, Assessment and Plan "
@@ -220,3 +228,28 @@ def test_the_description_holds_what_was_stated_and_no_more() -> None:
         text == "text-generation · 1 x 24 GB at 16 bits · commercial use · en · 32,000 tokens · $5"
     )
     assert describe(read_request("chat")) == "text-generation"
+
+
+HEARD = read_request("Answer questions for our paying customers, at most 7B")
+
+
+@pytest.mark.parametrize(
+    ("heard", "kept"),
+    [
+        ({"context": 1, "budget_usd": 0, "domains": ["https://www.google.com"]}, {"domains": ()}),
+        ({"max_params": 13_000_000_000}, {}),  # the text said 7B; what was read stands
+        ({"gpu_memory_gb": 24.0}, {}),  # nobody said 24
+        ({"domains": ("finance", "nonsense"), "languages": ("fr", "klingon")},
+         {"domains": ("finance",), "languages": ("fr",)}),
+        ({"licence_use": ("commercial",)}, {"licence_use": ("commercial",)}),
+        ({"licence_use": ()}, {}),  # nobody said that any licence will do
+    ],
+)  # fmt: skip
+def test_a_model_is_believed_only_as_far_as_the_request_bears_it_out(heard, kept):
+    assert borne_out(heard, HEARD) == kept
+
+
+def test_a_number_in_words_the_rules_missed_counts_if_its_digits_were_said():
+    read = read_request("chat about tickets, 16 thousand tokens of context, any licence, any size")
+    read = read.model_copy(update={"context": None})
+    assert borne_out({"context": 16_000}, read) == {"context": 16_000}
