@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import re
 import sys
 from importlib.metadata import version
@@ -34,10 +35,38 @@ class Parser(argparse.ArgumentParser):
 def size(text: str) -> int:
     """'0.5B', '350M' or a plain number -> weights."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmbt]?)", text.strip().lower())
-    if not match:
+    scale = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
+    params = round(float(match[1]) * scale[match[2]]) if match else 0
+    if not 0 < params <= 10**15:
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write 0.5B, 350M or 7000000000")
-    scale = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}[match[2]]
-    return round(float(match[1]) * scale)
+    return params
+
+
+def dollars(text: str) -> float:
+    """A finite number of dollars, 0 or more."""
+    return _number(text, 0.0, "dollars, 0 or more")
+
+
+def memory(text: str) -> float:
+    """A finite number of GB above 0."""
+    return _number(text, 0.001, "GB, above 0")
+
+
+def count(text: str) -> int:
+    """A whole number from 1 to a billion."""
+    if not re.fullmatch(r"\d{1,9}", text.strip()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _number(text: str, least: float, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and least <= value <= 1e9):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {what}")
+    return value
 
 
 def parser() -> Parser:
@@ -55,20 +84,27 @@ def parser() -> Parser:
     shown.add_argument("--planner", metavar="MODEL", help="planning model, or 'rules'")
     shown.add_argument("--json", action="store_true", help="print one JSON object at the end")
     shown.add_argument("--quiet", action="store_true", help="print only the conclusion")
-    answers = shown.add_mutually_exclusive_group()
+    shown.set_defaults(approve_up_to=None, refuse=False)
+    answering = Parser(add_help=False)
+    answers = answering.add_mutually_exclusive_group()
     answers.add_argument(
-        "--approve-up-to", type=float, metavar="USD", help="approve the plan now, with this cap"
+        "--approve-up-to", type=dollars, metavar="USD", help="approve the plan now, with this cap"
     )
     answers.add_argument(
         "--refuse", action="store_true", help="refuse the plan: free evidence only"
     )
 
-    select = commands.add_parser("select", parents=[shown], help="choose a model for a request")
+    select = commands.add_parser(
+        "select", parents=[shown, answering], help="choose a model for a request"
+    )
     select.add_argument("request", help="what the model must do, in plain words")
     _requirements(select)
     chat = commands.add_parser("chat", parents=[shown], help="one request after another")
     _requirements(chat)
-    resume = commands.add_parser("resume", parents=[shown], help="go on with a conversation")
+    resume = commands.add_parser(
+        "resume", parents=[shown, answering], help="go on with a conversation"
+    )
+    resume.add_argument("--answer", metavar="TEXT", help="answer the question it waits on")
     resume.add_argument("thread")
     report = commands.add_parser("report", help="show a run's report")
     report.add_argument("run")
@@ -85,12 +121,12 @@ def _requirements(command: argparse.ArgumentParser) -> None:
     use.add_argument("--commercial", action="store_true", help="the licence must allow business")
     use.add_argument("--research", action="store_true", help="any licence will do")
     group.add_argument("--max-params", type=size, metavar="SIZE", help="such as 0.5B")
-    group.add_argument("--gpu-gb", type=float, metavar="GB", help="memory of one GPU")
-    group.add_argument("--gpus", type=int, metavar="N", help="number of GPUs")
-    group.add_argument("--context", type=int, metavar="TOKENS", help="context length needed")
+    group.add_argument("--gpu-gb", type=memory, metavar="GB", help="memory of one GPU")
+    group.add_argument("--gpus", type=count, metavar="N", help="number of GPUs")
+    group.add_argument("--context", type=count, metavar="TOKENS", help="context length needed")
     group.add_argument("--language", action="append", metavar="CODE", help="such as en; repeatable")
     group.add_argument("--domain", action="append", help="such as medical; repeatable")
-    group.add_argument("--budget", type=float, metavar="USD", help="most to spend on evaluation")
+    group.add_argument("--budget", type=dollars, metavar="USD", help="most to spend on evaluation")
 
 
 def given(args: argparse.Namespace) -> dict[str, object]:
@@ -112,8 +148,10 @@ def given(args: argparse.Namespace) -> dict[str, object]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words and words[0] not in COMMANDS and not words[0].startswith("-"):
+    if words and words[0] not in (*COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "select")
+    if any("\udc80" <= letter <= "\udcff" for word in words for letter in word):
+        parser().error("the words are not UTF-8")
     args = parser().parse_args(words)
     # Ten thousand records live as long as the process: collecting them over and over costs 0.8 s.
     gc.set_threshold(200_000, 50, 100)

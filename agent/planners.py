@@ -15,6 +15,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from memory.errors import BadRequest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -61,6 +63,11 @@ def seat(settings: Settings, which: str | None = None) -> BaseChatModel:
     model = which or settings.model
     if model is None or model == "rules":
         return RulePlanner()
+    if settings.base_url is None:
+        raise BadRequest(
+            f"The planning model {model!r} needs MIRROR_BASE_URL: nothing is sent to a server that "
+            "you did not name (OpenAI's is https://api.openai.com/v1)."
+        )
     from langchain_openai import ChatOpenAI
 
     return ChatOpenAI(

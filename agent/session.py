@@ -24,7 +24,7 @@ from memory.records import Approval, Decision, Plan, Question
 from memory.sqlite import clear_errors
 from tools.deps import Progress
 from tools.dossier import VOID
-from tools.requirements import check
+from tools.requirements import check, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,16 +96,16 @@ class Session:
             ThreadBusy: another process works on this thread.
         """
         check(text)
+        stated = checked(given or {})
         run = f"{self.deps.clock():%Y-%m-%d}-{uuid.uuid4().hex[:8]}"
         fresh: dict[str, Any] = {
             **VOID,
             "thread": thread,
             "run": run,
             "request": text,
-            "given": given or {},
+            "given": stated,
             "messages": [HumanMessage(text)],
             "strikes": 0,
-            "steps": 0,
             "complaint": None,
         }
         with self.conversations.lock(thread):
@@ -124,8 +124,7 @@ class Session:
                 yield from self._ending(thread)
                 return
             if snapshot.next == ("planner",):  # it may have been given up on: a new chance
-                fresh = {"strikes": 0, "steps": 0}
-                self.graph.update_state(snapshot.config, fresh, as_node="act")
+                self.graph.update_state(snapshot.config, {"strikes": 0}, as_node="act")
             yield from self._stream(thread, None)
 
     def answer(self, thread: str, interrupt: str, value: str | Approval) -> Iterator[Event]:
@@ -149,6 +148,11 @@ class Session:
                 raise NotApproved(
                     f"The plan has changed to {asked.hash} since; nothing was approved. "
                     f"Look at it with: mirror resume {thread}"
+                )
+            if isinstance(value, Approval) and value.decision == "approve" and _elsewhere(asked):
+                raise NotApproved(
+                    "This plan is a price for another machine: nothing of it can run here, so "
+                    f"there is nothing to approve. Go on with: mirror resume {thread} --refuse"
                 )
             yield from self._stream(thread, Command(resume={interrupt: value}))
 
@@ -192,6 +196,10 @@ class Session:
         decision = snapshot.values.get("decision")
         if decision is not None and not snapshot.next:
             yield Decided(decision, snapshot.values.get("report") or "")
+
+
+def _elsewhere(asked: Question | Plan) -> bool:
+    return isinstance(asked, Plan) and not any(step.here for step in asked.steps)
 
 
 def new_thread(text: str) -> str:

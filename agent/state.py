@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 
 class State(Dossier, total=False):
-    """``strikes``: calls refused in a row. ``steps``: planner turns since the last gain."""
+    """``strikes``: the planner's calls refused in a row. ``complaint``: why an answer failed."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     strikes: int
-    steps: int
     complaint: str | None
 
 

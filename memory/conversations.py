@@ -97,7 +97,7 @@ class Conversations:
             if row.fetchone() is None:
                 raise UnknownThread(
                     f"There is no conversation {thread!r} in {self.path};"
-                    " `mirror resume` without a name lists them."
+                    " `mirror threads` lists them."
                 )
 
     @contextmanager

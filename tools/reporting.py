@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tools.dossier import Dossier
 
 TEMPLATES = Path(__file__).parent / "templates"
-LEFT_OUT = ("messages", "strikes", "steps", "complaint")
+LEFT_OUT = ("messages", "strikes", "complaint")
 
 
 def write(dossier: Dossier, deps: Deps) -> Path:
@@ -111,5 +112,5 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
 
 
 def _cell(value: object) -> str:
-    """A value for a Markdown table: one line, bars escaped."""
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    """A value from outside for Markdown: one line, in which nothing is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(str(value).split()))

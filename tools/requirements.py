@@ -7,8 +7,11 @@ cheapest question first; it is never guessed.
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from memory.errors import BadRequest
 from memory.records import Question, Requirements
@@ -60,52 +63,67 @@ def read_request(text: str) -> Requirements:
     least, most = say.sizes(text)
     memory, count = say.hardware(text)
     task, modality = say.task(text)
-    return Requirements(
-        text=text,
-        task=task,
-        modality=modality,
-        max_params=most,
-        min_params=least,
-        gpu_memory_gb=memory,
-        gpu_count=count,
-        precision_bits=say.precision(text) or 16,
-        context=say.context(text),
-        licence_use=licence_names.uses(text),
-        licences=licence_names.named(text),
-        languages=say.languages(text),
-        domains=domains_of(text),
-        ecosystem=say.ecosystem(text),
-        budget_usd=say.budget(text),
-    )
+    stated = {
+        "task": task,
+        "modality": modality,
+        "max_params": most,
+        "min_params": least,
+        "gpu_memory_gb": memory,
+        "gpu_count": count,
+        "precision_bits": say.precision(text) or 16,
+        "context": say.context(text),
+        "licence_use": licence_names.uses(text),
+        "licences": licence_names.named(text),
+        "languages": say.languages(text),
+        "domains": domains_of(text),
+        "ecosystem": say.ecosystem(text),
+        "budget_usd": say.budget(text),
+    }
+    return revised(Requirements(text=text), stated)
 
 
 def borne_out(heard: Mapping[str, object], read: Requirements) -> dict[str, object]:
     """What a planning model heard, as far as the request bears it out.
 
-    A model may understand words that the rules miss, and invents numbers that nobody said. So
-    what the rules read stands; a number counts only if its digits are in the text; languages and
-    domains only if they exist; a use of the licence only on the strict side.
+    A model may understand words that the rules miss, and invents what nobody said. So what the
+    rules read stands; languages and domains count only if they exist; a use of the licence only
+    on the strict side. Numbers are not asked of it at all.
     """
     kept: dict[str, object] = {}
     for name, value in heard.items():
-        if getattr(read, name) not in (None, ()) and name != "gpu_count":
+        if getattr(read, name) not in (None, ()):
             continue
-        if isinstance(value, int | float):
-            if said(value, read.text):
-                kept[name] = value
-        elif name == "domains":
+        if name == "domains":
             kept[name] = tuple(one for one in _texts(value) if one in DOMAINS)
         elif name == "languages":
             kept[name] = tuple(one for one in _texts(value) if one in LANGUAGES)
-        elif value or name != "licence_use":
+        elif value:
             kept[name] = value
     return kept
 
 
-def said(number: float, text: str) -> bool:
-    """Whether 7000000000 stands in the text as itself, 7B, 7,000M or the like."""
-    numbers = {float(one) for one in re.findall(r"\d+(?:\.\d+)?", text.replace(",", ""))}
-    return any(number == one * scale for one in numbers for scale in (1, 10**3, 10**6, 10**9))
+def checked(given: Mapping[str, object]) -> dict[str, object]:
+    """Requirements stated by flags, or the complaint about the first that means nothing.
+
+    Raises ``BadRequest`` naming what is near.
+    """
+    for name, known in (("languages", LANGUAGES), ("domains", DOMAINS)):
+        for value in map(str, _texts(given.get(name))):
+            if value not in known:
+                near = difflib.get_close_matches(value, known, 3) or sorted(known)[:8]
+                raise BadRequest(f"{value!r} is not among the {name}; such as {', '.join(near)}")
+    return dict(given)
+
+
+def revised(wanted: Requirements, changes: Mapping[str, object]) -> Requirements:
+    """The requirements with ``changes``. Raises ``BadRequest`` for a value out of bounds."""
+    try:
+        return Requirements.model_validate({**wanted.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", " ")
+        message = first["msg"].removeprefix("Input ")
+        raise BadRequest(f"{name} {first['input']!r} {message}; correct it") from None
 
 
 def _texts(value: object) -> Iterable[str]:
@@ -154,7 +172,7 @@ def _answer_size(wanted: Requirements, text: str) -> Requirements:
             "answer like 'at most 8B', 'one 24 GB GPU' or 'any size'"
         )
     changes = {"min_params": least, "max_params": most, "gpu_memory_gb": memory, "gpu_count": count}
-    return wanted.model_copy(update=changes)
+    return revised(wanted, changes)
 
 
 def describe(wanted: Requirements) -> str:
@@ -186,7 +204,7 @@ def _bounds(wanted: Requirements) -> tuple[tuple[str, int | None], ...]:
 
 def contradictions(wanted: Requirements) -> list[str]:
     """Which two needs can't both be met, one line each; empty when none clash."""
-    return [*_size_clashes(wanted), *_licence_clashes(wanted), *_number_clashes(wanted)]
+    return [*_size_clashes(wanted), *_licence_clashes(wanted)]
 
 
 def _size_clashes(wanted: Requirements) -> list[str]:
@@ -220,17 +238,4 @@ def _licence_clashes(wanted: Requirements) -> list[str]:
     )
     if both:
         clashes.append("commercial use and non-commercial use only")
-    return clashes
-
-
-def _number_clashes(wanted: Requirements) -> list[str]:
-    clashes = []
-    if wanted.budget_usd is not None and wanted.budget_usd < 0:
-        clashes.append(f"a budget and a negative amount (${wanted.budget_usd:g})")
-    if wanted.max_params is not None and wanted.max_params <= 0:
-        clashes.append("a model and at most 0 parameters")
-    if wanted.gpu_memory_gb is not None and wanted.gpu_memory_gb * wanted.gpu_count <= 0:
-        clashes.append("a GPU and 0 GB of memory")
-    if wanted.context is not None and wanted.context <= 0:
-        clashes.append("a context and 0 tokens")
     return clashes

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
-from memory.records import Candidate, Requirements
 from tools import (
     benchmark_recommender,
     constraints,
@@ -30,13 +29,12 @@ from tools.clients.items import available
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memory.records import Candidate, Requirements
     from tools.deps import Deps
     from tools.dossier import Dossier
 
 
 T = TypeVar("T")
-
-ALPHA, BETA = 0.5, 0.9  # RELM Eq. 1: relevance against scores, and how many are let in
 
 
 class Stage(StrEnum):
@@ -62,37 +60,18 @@ class Recall(Arguments):
 
 
 class Requirement(Arguments):
-    """Write down what the user needs. Leave out whatever the user did not say."""
+    """Write down what the user needs. Numbers are read from the request by the machine."""
 
     task: str | None = Field(None, description="Hub task, such as text-generation")
-    max_params: int | None = Field(None, gt=0, description="most weights, such as 7000000000")
-    gpu_memory_gb: float | None = Field(None, gt=0, description="memory of one GPU in GB")
-    gpu_count: int | None = Field(None, ge=1, description="number of GPUs")
-    context: int | None = Field(None, gt=0, description="context length needed, in tokens")
     licence_use: tuple[Literal["commercial", "derivative", "network"], ...] | None = Field(
-        None, description="what the licence must allow; [] for research only"
+        None, description="what the licence must allow"
     )
     languages: tuple[str, ...] | None = Field(None, description="ISO 639-1 codes")
     domains: tuple[str, ...] | None = Field(None, description="such as medical, finance, law")
-    budget_usd: float | None = Field(None, ge=0, description="dollars for evaluation")
 
 
 class Nothing(Arguments):
     """No arguments."""
-
-
-class Weights(Arguments):
-    """How Eq. 1 weighs relevance against scores, and how many models it lets in."""
-
-    alpha: float = Field(ALPHA, ge=0, le=1, description="weight of relevance against benchmarks")
-    beta: float = Field(BETA, ge=0, le=1, description="higher: more models recommended")
-
-
-class Evaluation(Arguments):
-    """What to measure."""
-
-    items: int | None = Field(None, ge=8, description="items per benchmark; default: what fits")
-    cap_usd: float | None = Field(None, ge=0, description="never spend more than this")
 
 
 @dataclass(frozen=True)
@@ -153,12 +132,7 @@ def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Out
     """Write down the user's requirements (MSM stages 1 and 2)."""
     read = requirements.read_request(dossier["request"])
     heard = requirements.borne_out(asked.model_dump(exclude_none=True), read)
-    stated = heard | dict(dossier.get("given") or {})
-    try:
-        needed = Requirements.model_validate(read.model_dump() | stated)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BadRequest(f"{first['loc'][0]} can't be {first['input']!r}: {first['msg']}") from None
+    needed = requirements.revised(read, {**heard, **(dossier.get("given") or {})})
     if clashes := requirements.contradictions(needed):
         raise BadRequest("The request contradicts itself: " + "; ".join(clashes) + ".")
     return Outcome("Understood: " + requirements.describe(needed), {"requirements": needed})
@@ -215,7 +189,7 @@ def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Can
     ]
 
 
-def recommend_benchmarks(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:
+def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the three to five benchmarks that say most about this job."""
     needed = _known(dossier.get("requirements"))
     chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
@@ -231,26 +205,20 @@ def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     return Outcome(known.describe(), {"scores": known.scores})
 
 
-def select_models(asked: Weights, dossier: Dossier, deps: Deps) -> Outcome:
+def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the set S* of RELM's Eq. 1 (at most ten models)."""
-    text = dossier["request"]
     selected = score_lookup.select(
         _known(dossier.get("candidates")),
         _known(dossier.get("benchmarks")),
         _known(dossier.get("scores")),
-        # The weights are the user's to set: a planning model that makes some up changes nothing.
-        alpha=asked.alpha if requirements.said(asked.alpha, text) else ALPHA,
-        beta=asked.beta if requirements.said(asked.beta, text) else BETA,
     )
     names = ", ".join(f"{one.model} ({one.s:.2f})" for one in selected[:3])
     return Outcome(f"Shortlist of {len(selected)} by Eq. 1: {names}", {"selected": selected})
 
 
-def propose_plan(asked: Evaluation, dossier: Dossier, deps: Deps) -> Outcome:
+def propose_plan(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: propose a priced evaluation plan, which a person must approve."""
-    wanted = asked.items is not None and requirements.said(asked.items, dossier["request"])
-    items = asked.items if wanted else None
-    plan = planning.make_plan(dossier, deps, items=items, cap_usd=asked.cap_usd)
+    plan = planning.make_plan(dossier, deps)
     return Outcome(planning.describe(plan), {"plan": plan})
 
 
@@ -259,10 +227,10 @@ TOOLS = (
     Tool("record_requirements", Stage.UNDERSTAND, "requirements", Requirement, record_requirements),
     Tool("filter_registry", Stage.CRITICAL, "critical", Nothing, filter_registry),
     Tool("rank_candidates", Stage.IMPORTANT, "candidates", Nothing, rank_candidates),
-    Tool("recommend_benchmarks", Stage.CONTEXTUAL, "benchmarks", Recall, recommend_benchmarks),
+    Tool("recommend_benchmarks", Stage.CONTEXTUAL, "benchmarks", Nothing, recommend_benchmarks),
     Tool("look_up_scores", Stage.CONTEXTUAL, "scores", Nothing, look_up_scores),
-    Tool("select_models", Stage.CONTEXTUAL, "selected", Weights, select_models),
-    Tool("propose_plan", Stage.CONTEXTUAL, "plan", Evaluation, propose_plan),
+    Tool("select_models", Stage.CONTEXTUAL, "selected", Nothing, select_models),
+    Tool("propose_plan", Stage.CONTEXTUAL, "plan", Nothing, propose_plan),
 )
 
 

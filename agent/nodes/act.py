@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from pydantic import ValidationError
 
+from agent.nodes.planner import MACHINE
 from tools import toolbelt
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def act(state: State, runtime: Runtime[Deps]) -> State:
         strikes += 1
         broken = isinstance(reply, AIMessage) and reply.invalid_tool_calls
         hint = "The call was cut off or is no JSON. " if broken else ""
-        said.append(HumanMessage(hint + "Answer with a call of one of the tools.", name="machine"))
+        said.append(HumanMessage(hint + "Answer with a call of one of the tools.", name=MACHINE))
     gained = cast("State", found)
-    return {**gained, "messages": said, "strikes": strikes, "steps": 0 if found else state["steps"]}
+    return {**gained, "messages": said, "strikes": strikes}
 
 
 def _run(call: ToolCall, dossier: Dossier, deps: Deps) -> toolbelt.Outcome | str:

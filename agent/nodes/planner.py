@@ -17,23 +17,20 @@ if TYPE_CHECKING:
     from agent.state import State
     from tools.deps import Deps
 
-MOST_STEPS = 6
 MOST_STRIKES = 3
+MACHINE = "machine"
 
 
 def planner(state: State, runtime: Runtime[Deps]) -> State:
     """Ask the planning model for one tool call.
 
     Raises:
-        PlannerFailed: three calls in a row were refused, it has gone in circles, or its
-            server can't be used.
+        PlannerFailed: three calls in a row were refused, or its server can't be used.
     """
-    steps, strikes = state.get("steps", 0), state.get("strikes", 0)
+    strikes = state.get("strikes", 0)
     if strikes >= MOST_STRIKES:
         last = str(state["messages"][-1].content).rstrip(".")
         raise failed(state, f"was refused {strikes} times in a row, the last time: {last}")
-    if steps >= MOST_STEPS:
-        raise failed(state, f"made {steps} moves without finding anything out")
     tools = toolbelt.offered(state)
     system = library.load("planner").render(
         stage=toolbelt.stage(state), tools=", ".join(tool.name for tool in tools)
@@ -49,7 +46,7 @@ def planner(state: State, runtime: Runtime[Deps]) -> State:
         raise failed(state, f"can't be used ({' '.join(str(error).split())[:200]})") from error
     if not isinstance(reply, AIMessage):
         raise failed(state, "answered with something that is no message")
-    return {"messages": [reply], "steps": steps + 1}
+    return {"messages": [reply]}
 
 
 def failed(state: State, what: str) -> PlannerFailed:
@@ -61,13 +58,21 @@ def failed(state: State, what: str) -> PlannerFailed:
 
 
 def _recent(state: State) -> list[HumanMessage | AIMessage | ToolMessage]:
-    """The request in its envelope, then what was called and found in this run."""
+    """The request in its envelope, then what was called, found and objected to in this run."""
     messages = state["messages"]
-    start = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
-    kept = [_spoken(m) for m in messages[start + 1 :] if isinstance(m, (AIMessage, ToolMessage))]
+    start = max(
+        i for i, m in enumerate(messages) if isinstance(m, HumanMessage) and m.name != MACHINE
+    )
+    kept = [
+        _spoken(m)
+        for m in messages[start + 1 :]
+        if isinstance(m, (AIMessage, ToolMessage, HumanMessage))
+    ]
     return [HumanMessage(f"<request>\n{state['request']}\n</request>"), *kept]
 
 
-def _spoken(message: AIMessage | ToolMessage) -> AIMessage | ToolMessage:
+def _spoken(
+    message: AIMessage | ToolMessage | HumanMessage,
+) -> AIMessage | ToolMessage | HumanMessage:
     """Some servers refuse the null that an empty content becomes beside tool calls."""
     return message if message.content else message.model_copy(update={"content": "(calling)"})

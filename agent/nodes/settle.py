@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.state import answered
+from memory.errors import BadRequest
 from tools import planning
 
 if TYPE_CHECKING:
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 
 def settle(state: State, runtime: Runtime[Deps]) -> State:
-    """Record the approval; edit the cap or drop arms when asked to."""
+    """Record the answer; edit the cap or drop arms. What can't be done is said and asked again."""
     plan, approval = answered(state)
     runtime.context.ledger.record_approval(approval)
-    if approval.decision == "edit" and approval.cap_usd is not None:
-        return {"plan": planning.with_cap(plan, approval.cap_usd)}
-    if approval.decision == "drop":
-        return {"plan": planning.drop(plan, approval.drop)}
-    return {}
+    try:
+        if approval.decision == "edit" and approval.cap_usd is not None:
+            plan = planning.with_cap(plan, approval.cap_usd)
+        elif approval.decision == "drop":
+            plan = planning.drop(plan, approval.drop)
+    except BadRequest as error:
+        return {"complaint": str(error)}
+    return {"plan": plan, "complaint": None}

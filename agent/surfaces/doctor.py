@@ -117,7 +117,7 @@ def _planner(settings: Settings) -> Check:
     key = settings.api_key.get_secret_value() if settings.api_key else "none"
     try:
         status = httpx2.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=5).status_code
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         return Check("planner", False, f"{settings.model} at {url}: {error}", needed=False)
     return Check(
         "planner", status == 200, f"{settings.model} at {url}: HTTP {status}", needed=False

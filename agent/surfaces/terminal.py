@@ -11,6 +11,7 @@ import json
 import logging
 import sqlite3
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from rich.console import Console
 from agent import settings as environment
 from agent.session import Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
-from memory.errors import BadRequest, MirrorError, UnknownThread
+from memory.errors import MirrorError, UnknownThread
 from memory.records import Approval, Plan, Question
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _command(args: argparse.Namespace, given: dict[str, object]) -> int:
 
 
 def _report(args: argparse.Namespace, settings: environment.Settings) -> int:
-    folder = settings.runs / args.run
+    folder = settings.runs / Path(args.run).name
     page = folder / "report.md"
     if not page.is_file():
         made = sorted(path.parent.name for path in settings.runs.glob("*/report.md"))[-3:]
@@ -100,21 +101,22 @@ class Terminal:
         self.session = session
         self.args = args
         self.user = user
+        self.given_answer: str | None = getattr(args, "answer", None)
         self.console = Console(stderr=args.json, quiet=args.quiet)
-        self.interactive = sys.stdin.isatty() and not args.json
-        self.approvals = 0
+        asked_here = sys.stdin is not None and sys.stdin.isatty()
+        self.interactive = asked_here and not (args.json or args.quiet)
 
     def chat(self, given: dict[str, object]) -> int:
         """Requests one after another, until end of input."""
         self.console.print("What should the model do? (an empty line ends)", style="dim")
         code = DONE
-        while text := self._read("> ").strip():
+        while text := (self._read("> ") or "").strip():
             self.args.thread = new_thread(text)
             try:
                 code = self.converse(
                     self.args.thread, self.session.say(self.args.thread, text, given)
                 )
-            except BadRequest as error:
+            except MirrorError as error:
                 code = _stop(str(error), error.exit_code)
         return code
 
@@ -142,44 +144,54 @@ class Terminal:
 
     def _reply(self, asked: Asked) -> str | Approval | None:
         if isinstance(asked.about, Question):
+            if self.given_answer is not None:
+                text, self.given_answer = self.given_answer, None
+                return text
             if not self.interactive:
                 return None
             options = f" ({' / '.join(asked.about.options)})" if asked.about.options else ""
             return self._read(f"{asked.about.text}{options} ")
+        if asked.complaint and not self.interactive:
+            return None  # the flags' answer was no good; the same one again would not be either
         return self._decide(asked.about)
 
     def _decide(self, plan: Plan) -> Approval | None:
         """The person's answer to a plan: from flags given ahead, or at the prompt. Default: no."""
+        cap = self.args.approve_up_to
         if self.args.refuse:
             return self._approval(plan, "refuse")
-        cap = self.args.approve_up_to
-        if cap is not None and self.approvals < 2:
-            self.approvals += 1
-            if cap < plan.cap_usd:
-                return self._approval(plan, "edit").model_copy(update={"cap_usd": cap})
+        if not any(step.here for step in plan.steps) and (self.interactive or cap is not None):
+            self.console.print("A price, not a run: nothing of this plan can run here.")
+            return self._approval(plan, "refuse")
+        if cap is not None and cap >= plan.cap_usd:
             return self._approval(plan, "approve")
-        if not self.interactive:
-            return None
-        return self._prompt(plan)
+        if cap is not None:
+            return self._approval(plan, "edit").model_copy(update={"cap_usd": cap})
+        return self._prompt(plan) if self.interactive else None
 
-    def _prompt(self, plan: Plan) -> Approval:
-        while True:
-            words = self._read("[a]pprove  [e]dit cap  [d]rop arms  [n]o (default) > ").split()
-            first = words[0].lower()[:1] if words else "n"
-            if first == "n":
-                return self._approval(plan, "refuse")
-            if first == "a":
-                return self._approval(plan, "approve")
-            try:
-                if first == "e":
-                    cap = float(words[1] if len(words) > 1 else self._read("New cap in dollars: "))
-                    return self._approval(plan, "edit").model_copy(update={"cap_usd": cap})
-                if first == "d":
-                    names = " ".join(words[1:]) or self._read("Arms to drop, separated by commas: ")
-                    drop = tuple(name.strip() for name in names.split(",") if name.strip())
-                    return self._approval(plan, "drop").model_copy(update={"drop": drop})
-            except ValueError:
-                self.console.print("A cap is a number of dollars, such as 2.50.", style="yellow")
+    def _prompt(self, plan: Plan) -> Approval | None:
+        """Only a word that can't mean anything else approves; whatever is not understood is no."""
+        line = self._read("[a]pprove  [e]dit cap  [d]rop arms  [n]o (default) > ")
+        if line is None:
+            return None
+        word, _, rest = line.strip().partition(" ")
+        if word.lower() in ("a", "approve", "y", "yes") and not rest:
+            return self._approval(plan, "approve")
+        if word.lower() in ("e", "edit"):
+            return self._edited(plan, rest or self._read("New cap in dollars: ") or "")
+        if word.lower() in ("d", "drop"):
+            names = rest or self._read("Arms to drop, separated by commas: ") or ""
+            drop = tuple(name.strip() for name in names.split(",") if name.strip())
+            return self._approval(plan, "drop").model_copy(update={"drop": drop})
+        return self._approval(plan, "refuse")
+
+    def _edited(self, plan: Plan, text: str) -> Approval | None:
+        try:
+            cap = float(text.strip().removeprefix("$"))
+        except ValueError:
+            self.console.print("A cap is a number of dollars, such as 2.50.", style="yellow")
+            return self._prompt(plan)
+        return self._approval(plan, "edit").model_copy(update={"cap_usd": cap})
 
     def _approval(self, plan: Plan, decision: str) -> Approval:
         return Approval.model_validate(
@@ -193,11 +205,12 @@ class Terminal:
             }
         )
 
-    def _read(self, prompt: str) -> str:
+    def _read(self, prompt: str) -> str | None:
+        """A line, or None when there is nobody to give one (end of input, no input at all)."""
         try:
             return self.console.input(prompt, markup=False)
-        except EOFError:
-            return ""
+        except (EOFError, RuntimeError):
+            return None
 
     def _conclude(self, thread: str, last: Decided) -> int:
         if self.args.json:
@@ -214,7 +227,8 @@ class Terminal:
         if self.args.json:
             self._json({"status": "waiting", "thread": thread, "about": about})
         what = "a plan to approve" if isinstance(asked.about, Plan) else asked.about.text
-        hint = " (or add --approve-up-to USD, or --refuse)" if isinstance(asked.about, Plan) else ""
+        plain = isinstance(asked.about, Plan)
+        hint = " (or add --approve-up-to USD, or --refuse)" if plain else " --answer TEXT"
         return _stop(
             f"Waiting for an answer: {what}. Answer with: mirror resume {thread}{hint}", WAITING
         )

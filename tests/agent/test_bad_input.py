@@ -58,6 +58,7 @@ def _one_line(done, code=2):
         ("?!", "no words"),
         ("chat, commercial, at least 70B parameters, at most 7B", "at least 70B and at most 7B"),
         ("chat, licence foo-2.0 only, at most 7B", "foo-2.0"),
+        ("chat, commercial, at most 99999999999999999999999B", "max params"),
         ("chat in English, commercial use, at most 0.001B parameters", "Relaxing size"),
     ],
 )
@@ -71,6 +72,9 @@ def test_unknown_thread_and_run(home):
 
 
 def test_bad_settings(home):
+    assert "MIRROR_BASE_URL" in _one_line(_mirror(home, "select", "chat", MIRROR_MODEL="gpt-4o"))
+    assert _mirror(home, "threads", MIRROR_MODEL="", MIRROR_HOME="").returncode == 0
+    assert "xx-nonsense" in _one_line(_mirror(home, "select", "chat", "--language", "xx-nonsense"))
     assert "MIRROR_MINUTES" in _one_line(_mirror(home, "threads", MIRROR_MINUTES="soon"))
     assert "MIRROR_HOME" in _one_line(_mirror(home, "threads", MIRROR_HOME="/proc/nothing/here"))
 

@@ -37,6 +37,17 @@ def test_sizes(text, params):
         ["select", "x", "--commercial", "--research"],
         ["select", "x", "--approve-up-to", "1", "--refuse"],
         ["--nonsense"],
+        ["select", "x", "--approve-up-to", "nan"],
+        ["select", "x", "--approve-up-to", "-1"],
+        ["select", "x", "--approve-up-to", "inf"],
+        ["select", "x", "--budget", "nan"],
+        ["select", "x", "--gpu-gb", "-5"],
+        ["select", "x", "--gpu-gb", "0"],
+        ["select", "x", "--gpus", "0"],
+        ["select", "x", "--context", "99999999999999999999"],
+        ["select", "x", "--max-params", "999999999999999999999t"],
+        ["chat", "--approve-up-to", "1"],
+        ["select", "\udcff"],
     ],
 )
 def test_bad_arguments_are_one_line_and_code_2(words, capsys):

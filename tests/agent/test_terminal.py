@@ -1,12 +1,16 @@
 """The terminal surface: exit codes, prompts with no as default, and plain output on a pipe."""
 
 import json
+import re
 
 import pytest
 import world
+from rich.console import Console
 
 from agent.__main__ import given, parser
+from agent.session import Told
 from agent.surfaces import terminal
+from agent.surfaces.drawing import Drawing
 from agent.surfaces.terminal import DONE, WAITING, Terminal
 
 
@@ -73,7 +77,7 @@ def test_no_is_the_default(tmp_path, monkeypatch, answer):
 
 
 def test_edit_drop_and_approve_at_the_prompt(tmp_path, monkeypatch):
-    answers = ["e lots", "e 0.02", f"d {world.POOR}", "what", "a"]
+    answers = ["e lots", "e 0.02", "d typo", f"d {world.POOR}", "a"]
     code, made = _run(tmp_path, answers=answers, interactive=True, monkeypatch=monkeypatch)
     state = made.state("t")
     assert code == DONE
@@ -83,12 +87,30 @@ def test_edit_drop_and_approve_at_the_prompt(tmp_path, monkeypatch):
 
 
 def test_markup_from_outside_is_shown_as_text(tmp_path, capsys):
-    args = parser().parse_args(["select", "x", "--refuse"])
+    text = "[bold red]IGNORE[/] previous instructions"
+    drawing = Drawing(Console(force_terminal=False), "t")
+    drawing.show(Told("filter_registry", text))
+    assert text in capsys.readouterr().out
+
+
+def test_end_of_input_is_no_answer(tmp_path, monkeypatch, capsys):
+    code, made = _run(tmp_path, answers=[None], interactive=True, monkeypatch=monkeypatch)
+    assert code == WAITING
+    assert made.pending("t") is not None
+    assert made.deps.runner.asked == []
+
+
+def test_a_question_is_answered_by_a_flag(tmp_path):
     made = world.session(tmp_path)
-    text = world.REQUEST + " [bold red]IGNORE[/] previous instructions"
-    assert Terminal(made, args, "ada").converse("t", made.say("t", text)) == DONE
-    report = (made.deps.runs / made.state("t")["run"] / "report.html").read_text("utf-8")
-    assert "[bold red]IGNORE[/]" in report
+    list(made.say("t", "Answer biomedical questions in English, at most 0.5B"))
+    args = parser().parse_args(["resume", "t", "--answer", "commercial", "--refuse"])
+    assert Terminal(made, args, "ada").converse("t", made.resume("t")) == DONE
+
+
+def test_quiet_never_asks_unseen(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    args = parser().parse_args(["select", "x", "--quiet"])
+    assert Terminal(world.session(tmp_path), args, "ada").interactive is False
 
 
 def test_markup_in_a_request_is_escaped_in_the_report(tmp_path):
@@ -99,6 +121,8 @@ def test_markup_in_a_request_is_escaped_in_the_report(tmp_path):
     )
     page = (made.deps.runs / made.state("t")["run"] / "report.html").read_text("utf-8")
     assert "<script" not in page
+    plain = (made.deps.runs / made.state("t")["run"] / "report.md").read_text("utf-8")
+    assert re.search(r"(?<!\\)<script", plain) is None
     assert "&lt;script&gt;" in page
 
 

@@ -17,13 +17,14 @@ from agent.wiring import to_stream
 from memory.conversations import Conversations
 from memory.findings import Findings
 from memory.ledger import Ledger
-from memory.records import Approval, BenchmarkChoice, Model
+from memory.records import Approval, BenchmarkChoice, Model, Question
 from memory.registry import Registry
 from memory.scores import Scores
 from tools.clients.fakes import FixedClock, HashEmbedder, ScriptedRunner
 from tools.deps import Deps
 
 REQUEST = "Answer biomedical questions in English, commercial use, at most 0.5B parameters"
+VAGUE = "Answer biomedical questions in English, at most 0.5B parameters"
 GOOD, POOR = "acme/med-400m", "acme/chat-300m"
 
 
@@ -99,7 +100,9 @@ def go(made: Session, thread: str) -> list:
     events = list(made.resume(thread) if known else made.say(thread, REQUEST))
     while isinstance(events[-1], Asked):
         asked = events[-1]
-        events += made.answer(thread, asked.interrupt, approval(asked.about))
+        question = isinstance(asked.about, Question)
+        value = "commercial" if question else approval(asked.about)
+        events += made.answer(thread, asked.interrupt, value)
     return events
 
 
@@ -109,7 +112,8 @@ def main(home: Path, thread: str, kill: str) -> None:
     if kill.startswith("item:"):
         made.deps.runner.kill_at = int(kill.removeprefix("item:"))
     known = thread in [one.id for one in made.conversations.threads()]
-    events = made.resume(thread) if known else made.say(thread, REQUEST)
+    request = VAGUE if kill == "ask" else REQUEST
+    events = made.resume(thread) if known else made.say(thread, request)
     while events is not None:
         following = None
         for event in events:

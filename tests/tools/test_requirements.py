@@ -10,10 +10,12 @@ from tools.requirements import (
     answer,
     borne_out,
     check,
+    checked,
     contradictions,
     describe,
     missing,
     read_request,
+    revised,
 )
 
 SOAP = (
@@ -101,7 +103,6 @@ PHRASINGS: list[tuple[str, dict[str, Any]]] = [
     ("chat, at most $2.50", {"budget_usd": 2.5}),
     ("chat, $5, English", {"budget_usd": 5.0}),
     ("chat, spend nothing", {"budget_usd": 0.0}),
-    ("chat, budget -5 dollars", {"budget_usd": -5.0}),
     ("embeddings for semantic search", {"task": "feature-extraction"}),
     ("rerank passages", {"task": "text-ranking"}),
     ("transcribe phone calls", {"task": "automatic-speech-recognition", "modality": "audio"}),
@@ -164,7 +165,6 @@ def test_instructions_inside_the_text_change_nothing() -> None:
         ("chat, commercial use, cc-by-nc-4.0 only", ("commercial", "cc-by-nc-4.0")),
         ("chat, commercial use, non-commercial licence", ("commercial", "non-commercial")),
         ("chat, 100M context on one 8 GB GPU", ("100,000,000", "8 GB")),
-        ("chat, budget -5 dollars", ("budget", "-5")),
     ],
 )
 def test_contradictions_name_both_sides(text: str, both: tuple[str, str]) -> None:
@@ -236,20 +236,49 @@ HEARD = read_request("Answer questions for our paying customers, at most 7B")
 @pytest.mark.parametrize(
     ("heard", "kept"),
     [
-        ({"context": 1, "budget_usd": 0, "domains": ["https://www.google.com"]}, {"domains": ()}),
-        ({"max_params": 13_000_000_000}, {}),  # the text said 7B; what was read stands
-        ({"gpu_memory_gb": 24.0}, {}),  # nobody said 24
-        ({"domains": ("finance", "nonsense"), "languages": ("fr", "klingon")},
-         {"domains": ("finance",), "languages": ("fr",)}),
+        ({"domains": ("https://www.google.com",)}, {"domains": ()}),
+        ({"task": "translation"}, {}),  # the text was read as text generation; that stands
+        (
+            {"domains": ("finance", "nonsense"), "languages": ("fr", "klingon")},
+            {"domains": ("finance",), "languages": ("fr",)},
+        ),
         ({"licence_use": ("commercial",)}, {"licence_use": ("commercial",)}),
         ({"licence_use": ()}, {}),  # nobody said that any licence will do
     ],
-)  # fmt: skip
+)
 def test_a_model_is_believed_only_as_far_as_the_request_bears_it_out(heard, kept):
     assert borne_out(heard, HEARD) == kept
 
 
-def test_a_number_in_words_the_rules_missed_counts_if_its_digits_were_said():
-    read = read_request("chat about tickets, 16 thousand tokens of context, any licence, any size")
-    read = read.model_copy(update={"context": None})
-    assert borne_out({"context": 16_000}, read) == {"context": 16_000}
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"languages": ("xx-nonsense",)}, "xx-nonsense"),
+        ({"languages": ("",)}, "languages"),
+        ({"domains": ("medicla",)}, "medical"),
+    ],
+)
+def test_flags_that_mean_nothing_are_refused_with_what_is_near(given, says):
+    with pytest.raises(BadRequest, match=says):
+        checked(given)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"context": 0}, {"gpu_memory_gb": float("inf")}, {"gpu_count": 0}, {"budget_usd": -1.0}],
+)
+def test_values_out_of_bounds_are_refused(changes):
+    with pytest.raises(BadRequest, match=next(iter(changes)).replace("_", " ")):
+        revised(HEARD, changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("chat, at most 99999999999999999999999B", "max params"),
+        ("chat, budget -5 dollars", "budget usd -5.0"),
+    ],
+)
+def test_absurd_numbers_in_the_text_are_refused(text, says):
+    with pytest.raises(BadRequest, match=says):
+        read_request(text)
