@@ -13,13 +13,14 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory.errors import BadRequest
+from tools.clients.lm_eval_process import ALLOWED
 
 
 class Settings(BaseSettings):
     """Frozen settings; secrets print as stars."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MIRROR_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="MIRROR_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     model: str | None = Field(None, description="planning model; none: the rule planner")
@@ -68,19 +69,8 @@ def load() -> Settings:
 
 
 def worker_environment() -> dict[str, str]:
-    """What an evaluation subprocess may see: no secrets, and no reason to reach the network."""
-    kept = {
-        name: os.environ[name]
-        for name in ("PATH", "LANG", "LC_ALL", "TMPDIR")
-        if name in os.environ
-    }
-    return kept | {
-        "HF_HUB_OFFLINE": "1",
-        "HF_DATASETS_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONUNBUFFERED": "1",
-    }
+    """What an evaluation subprocess may see of this one's environment: no secrets."""
+    return {name: os.environ[name] for name in ALLOWED if name in os.environ}
 
 
 def calm_libraries() -> None:

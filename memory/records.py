@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Record(BaseModel):
     """A frozen value; unknown fields are an error, so a typo can't pass for data."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # --- the registry -----------------------------------------------------------------------
@@ -82,18 +82,18 @@ class Requirements(Record):
     text: str
     task: str | None = None
     modality: str = "text"
-    max_params: int | None = None
-    min_params: int | None = None
-    gpu_memory_gb: float | None = None
-    gpu_count: int = 1
-    precision_bits: int = 16
-    context: int | None = None
+    max_params: int | None = Field(None, gt=0, le=10**15)
+    min_params: int | None = Field(None, ge=0, le=10**15)
+    gpu_memory_gb: float | None = Field(None, gt=0, le=1e9)
+    gpu_count: int = Field(1, ge=1, le=10**6)
+    precision_bits: int = Field(16, ge=1, le=64)
+    context: int | None = Field(None, gt=0, le=10**9)
     licence_use: tuple[LicenceUse, ...] | None = None
     licences: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     ecosystem: tuple[str, ...] = ()
-    budget_usd: float | None = None
+    budget_usd: float | None = Field(None, ge=0, le=1e9)
 
 
 class Question(Record):
@@ -297,7 +297,10 @@ class Approval(Record):
 
 
 class ItemResult(Record):
-    """One arm's outcome on one item. ``correct`` None means missing (never zero)."""
+    """One arm's outcome on one item. ``correct`` None means missing (never zero).
+
+    ``run``: the run that paid for it; None when it was kept before runs were noted.
+    """
 
     arm: str
     benchmark: str
@@ -307,10 +310,14 @@ class ItemResult(Record):
     target: str = ""
     seconds: float = 0.0
     usd: float = 0.0
+    run: str | None = None
 
 
 class Measurement(Record):
-    """An arm's score on a benchmark from its items, with a 90 % interval."""
+    """An arm's score on a benchmark from its items, with a 90 % interval.
+
+    ``reused``: items that an earlier run paid for; ``seconds`` and ``usd`` are of the others.
+    """
 
     arm: str
     model: str
@@ -321,6 +328,7 @@ class Measurement(Record):
     high: float
     n: int
     missing: int = 0
+    reused: int = 0
     seconds: float = 0.0
     usd: float = 0.0
 

@@ -246,5 +246,9 @@ def _protocols(cells: Mapping[tuple[str, str], Cell]) -> dict[str, tuple[str, ..
 
 
 def _fingerprint(score: Score) -> str:
-    """What makes two observations one: everything but the day it was written down."""
-    return hashlib.sha256(score.model_dump_json(exclude={"date"}).encode()).hexdigest()
+    """What makes two observations one: all but the day, the run and the cost of writing it down.
+
+    A later run that reuses paid results observes nothing new.
+    """
+    told = score.model_dump_json(exclude={"date", "run", "cost_usd"})
+    return hashlib.sha256(told.encode()).hexdigest()

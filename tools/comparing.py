@@ -12,7 +12,7 @@ from tools.methods.intervals import paired
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from memory.records import ItemResult
+    from memory.records import ItemResult, Measurement
 
 
 def compare(results: Sequence[ItemResult], weights: Mapping[str, float]) -> list[Comparison]:
@@ -33,6 +33,32 @@ def shares(benchmarks: Sequence[str], weights: Mapping[str, float]) -> list[floa
     """The weight of each benchmark; equal ones when none of them has any."""
     found = [weights.get(benchmark, 0.0) for benchmark in benchmarks]
     return found if any(found) else [1.0] * len(found)
+
+
+def between(a: str, b: str, comparisons: Sequence[Comparison]) -> Comparison | None:
+    """``a`` minus ``b``, whichever way round it was computed; None when no item is shared."""
+    for found in comparisons:
+        if (found.a, found.b) == (a, b):
+            return found
+        if (found.a, found.b) == (b, a):
+            turned = {"difference": -found.difference, "low": -found.high, "high": -found.low}
+            return found.model_copy(update={"a": a, "b": b, **turned})
+    return None
+
+
+def partial(measurements: Sequence[Measurement]) -> dict[str, list[str]]:
+    """Arms measured on fewer benchmarks than another arm, each with the benchmarks it has.
+
+    Fewer means a strict subset: what such an arm lacks may be what is hard.
+    """
+    covered: dict[str, list[str]] = defaultdict(list)
+    for one in measurements:
+        covered[one.arm].append(one.benchmark)
+    return {
+        arm: found
+        for arm, found in covered.items()
+        if any(set(found) < set(other) for other in covered.values())
+    }
 
 
 def _compare(

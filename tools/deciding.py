@@ -2,8 +2,10 @@
 
 A measured candidate earns a recommendation only by beating the constant answer on the same
 items (exact sign-flip test, one-sided 5 %; benchmarks pooled by their weight). Among those
-that do, the best leads, and whoever's paired 90 % interval against it includes 0 is too close
-to call. What was not measured is never ranked among what was.
+that do, the best leads, and when the paired 90 % interval of another against it includes 0 it
+is too close to call: nobody wins. An arm measured on fewer benchmarks than another can't win;
+it can only keep another from winning, by being ahead on what they share. What was not measured
+is never ranked among what was.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from memory.records import CONSTANT, Decision, Origin, Ranked
 from tools import herd_runner
-from tools.comparing import compare, shares
+from tools.comparing import between, compare, partial, shares
 from tools.methods.intervals import pool
 
 if TYPE_CHECKING:
@@ -50,7 +52,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What the evidence says: the parts of a ``Decision`` that need no clock and no ledger."""
+    """What the evidence says: the parts of a ``Decision`` that need no clock and no ledger.
+
+    ``winner`` and ``runner_up`` are None when anyone is level with the leader.
+    """
 
     winner: str | None
     runner_up: str | None
@@ -97,24 +102,29 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
 def conclude(evidence: Evidence) -> Conclusion:
     """Rank the evidence and say in plain words what follows from it."""
     tally = _Tally(evidence)
-    earning = [arm for arm in tally.order if tally.beats(arm)]
-    rejected = [arm for arm in tally.order if arm not in earning]
+    rejected = [arm for arm in tally.order if arm not in {*tally.earning, *tally.partial}]
     ranking = (
-        *(tally.recommended(arm, earning) for arm in earning),
+        *(tally.recommended(arm) for arm in tally.earning),
+        *(tally.incomparable(arm) for arm in tally.order if arm in tally.partial),
         *(tally.rejected(arm) for arm in rejected),
         *_unmeasured(evidence),
     )
+    by_standing = {line.standing: line.model for line in reversed(ranking)}
     return Conclusion(
-        winner=earning[0] if earning else None,
-        runner_up=earning[1] if len(earning) > 1 else None,
-        summary=tally.summary(earning, ranking),
+        winner=by_standing.get("winner"),
+        runner_up=by_standing.get("runner-up"),
+        summary=tally.summary(ranking),
         ranking=ranking,
         caveats=tuple(_caveats(evidence, tally)),
     )
 
 
 class _Tally:
-    """The measured arms with their pooled values, best first, and how any two compare."""
+    """The measured arms with their pooled values, best first, and how any two compare.
+
+    ``earning``: those of full coverage that beat the constant answer. ``leading``: the best of
+    them and all that are level with it.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         by_arm: dict[str, list[Measurement]] = defaultdict(list)
@@ -133,42 +143,58 @@ class _Tally:
             )
             for arm, found in by_arm.items()
         }
-        self.comparisons = {(c.a, c.b): c for c in evidence.comparisons}
-        candidates = [arm for arm in by_arm if arm != self.constant]
-        self.order = sorted(candidates, key=lambda arm: -self.pooled[arm][0])
+        self._comparisons = evidence.comparisons
+        candidates = [one for one in evidence.measurements if one.arm != self.constant]
+        self.partial = partial(candidates)
+        self.order = sorted(
+            {one.arm: None for one in candidates},
+            key=lambda arm: (arm in self.partial, -self.pooled[arm][0]),
+        )
+        self.earning = [arm for arm in self.order if self._beats(arm) and arm not in self.partial]
+        self.leading = [arm for arm in self.order if self._leads(arm)]
 
     def comparison(self, a: str, b: str | None) -> Comparison | None:
-        """``a`` minus ``b``, whichever way it was computed; None when no item is shared."""
-        if b is None:
-            return None
-        if (a, b) in self.comparisons:
-            return self.comparisons[a, b]
-        if (found := self.comparisons.get((b, a))) is None:
-            return None
-        turned = {"difference": -found.difference, "low": -found.high, "high": -found.low}
-        return found.model_copy(update={"a": a, "b": b, **turned})
+        """``a`` minus ``b``; None when no item is shared, or there is no ``b``."""
+        return None if b is None else between(a, b, self._comparisons)
 
-    def beats(self, arm: str) -> bool:
+    def _beats(self, arm: str) -> bool:
         """Whether the arm beats the constant answer; no baseline, no recommendation."""
         found = self.comparison(arm, self.constant)
         return found is not None and found.difference > 0 and found.p < BEATS
 
-    def close(self, arm: str, leader: str) -> bool:
-        """Whether the two can't be told apart on what they share."""
-        found = self.comparison(leader, arm)
-        return found is None or found.low <= 0 <= found.high
+    def _leads(self, arm: str) -> bool:
+        """Whether the arm is the best that earns or can't be told from it on what they share.
 
-    def recommended(self, arm: str, earning: Sequence[str]) -> Ranked:
+        One of fewer benchmarks must be ahead there: what it lacks may be what is hard.
+        """
+        if not self.earning or arm == self.earning[0]:
+            return bool(self.earning)
+        found = self.comparison(self.earning[0], arm)
+        if arm in self.partial:
+            return self._beats(arm) and found is not None and found.high < 0
+        return arm in self.earning and (found is None or found.low <= 0)
+
+    def recommended(self, arm: str) -> Ranked:
         """The line of an arm that beats the constant answer."""
-        leader = earning[0]
-        if arm == leader:
-            return self._line(arm, "winner", f"beats a constant answer by {self._over(arm)}")
-        gap = _gap(self.comparison(leader, arm))
-        if self.close(arm, leader):
-            reason = f"can't be told from {leader}: it is behind by {gap}"
+        best, clear = self.earning[0], len(self.leading) == 1
+        if arm == best:
+            reason = f"beats a constant answer by {self._over(arm)}"
+            return self._line(arm, "winner" if clear else "too close to call", reason)
+        gap = _gap(self.comparison(best, arm))
+        if arm in self.leading:
+            reason = f"can't be told from {best}: it is behind by {gap}"
             return self._line(arm, "too close to call", reason)
-        reason = f"behind {leader} by {gap}"
-        return self._line(arm, "runner-up" if arm == earning[1] else "rejected", reason)
+        second = clear and arm == self.earning[1]
+        return self._line(arm, "runner-up" if second else "rejected", f"behind {best} by {gap}")
+
+    def incomparable(self, arm: str) -> Ranked:
+        """The line of an arm that was measured on fewer benchmarks than another."""
+        only = f"measured on fewer benchmarks, {_listed(self.partial[arm])} only"
+        if arm in self.leading:
+            best = self.earning[0]
+            reason = f"ahead of {best} by {_gap(self.comparison(arm, best))}, but {only}"
+            return self._line(arm, "too close to call", reason)
+        return self._line(arm, "rejected", f"not comparable: {only}")
 
     def rejected(self, arm: str) -> Ranked:
         """The line of an arm that does not beat the constant answer."""
@@ -178,8 +204,14 @@ class _Tally:
             reason = f"does not beat a constant answer: {self._over(arm)}"
         return self._line(arm, "rejected", reason)
 
-    def summary(self, earning: Sequence[str], ranking: Sequence[Ranked]) -> str:
-        """One or two sentences in plain words."""
+    def summary(self, ranking: Sequence[Ranked]) -> str:
+        """One to three sentences in plain words."""
+        text = self._conclusion(ranking)
+        if apart := [arm for arm in self.order if arm in self.partial and arm not in self.leading]:
+            text += f" Not comparable, for measured on fewer benchmarks: {_listed(apart)}."
+        return text
+
+    def _conclusion(self, ranking: Sequence[Ranked]) -> str:
         upcoming = [line.model for line in ranking if line.standing == "not measured"]
         following = ""
         if upcoming:
@@ -188,21 +220,21 @@ class _Tally:
             return f"Nothing was measured, so nothing is recommended.{following}"
         if self.constant is None:
             return f"Nothing can be recommended: the baseline was not measured.{following}"
-        if not earning:
+        if not self.earning:
             best = self.order[0]
             return (
                 f"Nothing measured here earns a recommendation: the best, {best}, scores"
                 f" {self._value(best)} and always giving one answer"
                 f" {self._value(self.constant)}.{following}"
             )
-        leader, level = earning[0], [a for a in earning[1:] if self.close(a, earning[0])]
-        if level:
+        leader, *rest = self.earning
+        if len(self.leading) > 1:
             return (
-                f"Too close to call between {_listed([leader, *level])}: {leader} leads with"
+                f"Too close to call between {_listed(self.leading)}: {leader} leads with"
                 f" {self._value(leader)}; each beats a constant answer"
                 f" ({self.pooled[self.constant][0]:.2f})."
             )
-        second = f"; runner-up {earning[1]}, {self._value(earning[1])}" if earning[1:] else ""
+        second = f"; runner-up {rest[0]}, {self._value(rest[0])}" if rest else ""
         return (
             f"Use {leader}: it scores {self._value(leader)}, ahead of a constant answer by"
             f" {self._over(leader)}{second}."
@@ -310,4 +342,4 @@ def _gap(found: Comparison | None) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]])
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)

@@ -50,13 +50,14 @@ class HerdResult:
 
 
 def run(
-    plan: Plan, approval: Approval, deps: Deps, stop: Callable[[], bool] = lambda: False
+    plan: Plan, approval: Approval, deps: Deps, stop: Callable[[], str | None] = lambda: None
 ) -> HerdResult:
     """Measure the arms of ``plan``, each after its probe, on the same random items.
 
-    ``stop`` is asked between items, as is the cap; what was measured until then counts and what
-    was not is missing, never zero. An arm that fails is reported and the next one goes on, as is
-    one whose steps this machine can't run: it is not tried and nothing is spent on it.
+    ``stop`` is asked before each arm and each item and answers with a reason to end, as does the
+    cap; what was measured until then counts and what was not is missing, never zero. An arm that
+    fails is reported and the next one goes on, as is one whose steps this machine can't run: it
+    is not tried and nothing is spent on it.
     Every measurement is written to ``deps.scores``.
 
     Raises:
@@ -109,7 +110,7 @@ def results(plan: Plan, deps: Deps) -> list[ItemResult]:
 def measure(plan: Plan, deps: Deps) -> list[Measurement]:
     """The measurement of each step of ``plan`` that has a result: mean and Wilson interval."""
     measured = (
-        _measurement(step, [kept[item] for item in _items(step, plan, deps) if item in kept])
+        _measurement(step, plan, [kept[item] for item in _items(step, plan, deps) if item in kept])
         for step in plan.steps
         if step.here
         for kept in [_kept(step, plan, deps)]
@@ -118,7 +119,7 @@ def measure(plan: Plan, deps: Deps) -> list[Measurement]:
 
 
 class _Stopped(Exception):
-    """The user asked to stop between two items."""
+    """``stop`` gave a reason to end the run between two items."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class _Evaluation:
     plan: Plan
     deps: Deps
     budget: Budget
-    stop: Callable[[], bool]
+    stop: Callable[[], str | None]
 
     def measure(self, arm: Arm, steps: Sequence[Step]) -> None:
         """Probe the arm, then run what is missing of its steps."""
@@ -135,6 +136,7 @@ class _Evaluation:
             return
         loading = 0.0
         if arm.model != CONSTANT:
+            self._go_on(arm)
             loading = self._price(self.deps.runner.seconds(arm, steps[0].benchmark, 1)[2])
             with self._paid(f"probe {arm.name}", loading):
                 self.deps.progress(Progress(f"probe {arm.name}", 0))
@@ -156,8 +158,7 @@ class _Evaluation:
         with _closing(self.deps.runner.run(step.arm, step.benchmark, todo)) as outcomes:
             for done in range(step.items - len(todo), step.items):
                 self.deps.progress(Progress(what, done, step.items))
-                if self.stop():
-                    raise _Stopped("the run was stopped before all items were measured")
+                self._go_on(step.arm)
                 with self._paid(what, usd_high / step.items) as bill:
                     result = next(outcomes, None)
                     if result is None:
@@ -165,9 +166,14 @@ class _Evaluation:
                     _check(result, step, todo)
                     bill.seconds, bill.usd = result.seconds, result.usd
                     cost = result.usd + self._price(result.seconds)
-                    paid = result.model_copy(update={"usd": cost})
+                    paid = result.model_copy(update={"usd": cost, "run": self.plan.run})
                     self.deps.ledger.keep(step.arm, _key(step, self.plan), paid)
         self.deps.progress(Progress(what, step.items, step.items))
+
+    def _go_on(self, arm: Arm) -> None:
+        """Raise _Stopped when there is a reason to; the free constant answer always goes on."""
+        if arm.model != CONSTANT and (reason := self.stop()):
+            raise _Stopped(reason)
 
     @contextmanager
     def _paid(self, what: str, reserve: float) -> Iterator[_Bill]:
@@ -229,11 +235,12 @@ def _check(result: ItemResult, step: Step, asked: Sequence[str]) -> None:
         raise ValueError(f"the back end graded {result.item!r} {result.correct}, not in [0, 1]")
 
 
-def _measurement(step: Step, kept: Sequence[ItemResult]) -> Measurement | None:
+def _measurement(step: Step, plan: Plan, kept: Sequence[ItemResult]) -> Measurement | None:
     grades = [result.correct for result in kept if result.correct is not None]
     if not grades:
         return None
     low, high = wilson(sum(grades), len(grades))
+    paid = [result for result in kept if result.run == plan.run]
     return Measurement(
         arm=step.arm.name,
         model=step.arm.model,
@@ -244,8 +251,9 @@ def _measurement(step: Step, kept: Sequence[ItemResult]) -> Measurement | None:
         high=high,
         n=len(grades),
         missing=step.items - len(grades),
-        seconds=sum(result.seconds for result in kept),
-        usd=sum(result.usd for result in kept),
+        reused=len(kept) - len(paid),
+        seconds=sum(result.seconds for result in paid),
+        usd=sum(result.usd for result in paid),
     )
 
 

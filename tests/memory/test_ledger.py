@@ -104,7 +104,7 @@ def test_an_approval_nobody_recorded_is_worth_nothing(ledger):
 
 @pytest.mark.parametrize("cap", [1.5, -1.0, float("nan")])
 def test_an_approval_cannot_raise_the_cap(ledger, cap):
-    answer = yes(plan(), cap_usd=cap)
+    answer = yes(plan()).model_copy(update={"cap_usd": cap})  # as a careless caller makes it
     ledger.record_approval(answer)
     with pytest.raises(NotApproved, match="cap"):
         ledger.open(plan(), answer)

@@ -65,7 +65,8 @@ def test_a_missing_cell_is_no_score():
 def test_scores_survive_and_a_repeated_one_is_kept_once(scores, tmp_path):
     first = score(0.5, low=0.4, high=0.6, n=24, run="r", date="2026-01-01")
     scores.add([first, first])
-    scores.add([first.model_copy(update={"date": "2026-01-02"}), score(0.6, n=30)])
+    later = {"date": "2026-01-02", "run": "r2", "cost_usd": 0.0}
+    scores.add([first.model_copy(update=later), score(0.6, n=30)])
     scores.close()
     again = Scores(tmp_path / "scores.sqlite", bundled=None)
     assert again.known(["a/m", "x/y"], ["t"]) == [first, score(0.6, n=30)]

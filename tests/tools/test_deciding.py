@@ -78,10 +78,74 @@ def test_a_clear_winner_a_runner_up_and_a_reject():
 
 
 def test_two_that_cannot_be_told_apart_are_too_close_to_call():
-    found = conclude(evidence(A=ALIKE, B=STRONG, const=FLAT))
-    assert found.winner == "B"
-    assert standing(found) == {"B": "winner", "A": "too close to call"}
+    found = conclude(evidence(A=ALIKE, B=STRONG, C=MIDDLE, const=FLAT))
+    assert (found.winner, found.runner_up) == (None, None)
+    assert standing(found) == {
+        "B": "too close to call", "A": "too close to call", "C": "rejected",
+    }  # fmt: skip
     assert found.summary.startswith("Too close to call between B and A")
+
+
+def on_two(easy, hard):
+    """Evidence of grade strings on two benchmarks of equal weight."""
+    parts = [evidence("easy", **easy), evidence("hard", **hard)]
+    results = [
+        one.model_copy(update={"benchmark": benchmark})
+        for benchmark, right in (("easy", easy), ("hard", hard))
+        for one in results_of(**right)
+    ]
+    weights = {"easy": 0.5, "hard": 0.5}
+    measurements = [one for part in parts for one in part.measurements]
+    return Evidence(measurements, compare(results, weights), weights)
+
+
+def test_an_arm_that_skipped_the_hard_benchmark_does_not_win_by_its_mean():
+    found = conclude(
+        on_two(
+            {"A": "1" * 36 + "0" * 4, "B": "1" * 38 + "0" * 2, "const": "1" * 10 + "0" * 30},
+            {"B": "1" * 20 + "0" * 20, "const": "1" * 8 + "0" * 32},
+        )
+    )
+    assert found.ranking[1].value == pytest.approx(0.9)
+    assert found.ranking[0].value == pytest.approx(0.725)
+    assert (found.winner, found.runner_up) == ("B", None)
+    assert standing(found) == {"B": "winner", "A": "rejected"}
+    assert found.ranking[1].reason == "not comparable: measured on fewer benchmarks, easy only"
+    assert found.summary.endswith("Not comparable, for measured on fewer benchmarks: A.")
+
+
+def test_nor_when_the_one_that_took_it_earns_nothing():
+    found = conclude(
+        on_two(
+            {"A": "1" * 36 + "0" * 4, "B": "1" * 38 + "0" * 2, "const": "1" * 10 + "0" * 30},
+            {"B": "0" * 40, "const": "0" * 8 + "1" * 32},
+        )
+    )
+    assert found.winner is None
+    assert set(standing(found).values()) == {"rejected"}
+
+
+def test_being_ahead_on_what_is_shared_keeps_the_other_from_winning_and_no_more():
+    found = conclude(
+        on_two(
+            {"A": "1" * 40, "B": "1" * 24 + "0" * 16, "const": "1" * 10 + "0" * 30},
+            {"B": "1" * 30 + "0" * 10, "const": "1" * 8 + "0" * 32},
+        )
+    )
+    assert found.winner is None
+    assert standing(found) == {"B": "too close to call", "A": "too close to call"}
+    assert "but measured on fewer benchmarks, easy only" in found.ranking[1].reason
+
+
+def test_neither_of_two_on_different_benchmarks_wins():
+    found = conclude(
+        on_two(
+            {"A": "1" * 36 + "0" * 4, "const": "1" * 10 + "0" * 30},
+            {"B": "1" * 30 + "0" * 10, "const": "1" * 8 + "0" * 32},
+        )
+    )
+    assert found.winner is None
+    assert set(standing(found).values()) == {"too close to call"}
 
 
 def test_no_better_than_a_constant_answer_earns_nothing():

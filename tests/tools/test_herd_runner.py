@@ -212,10 +212,12 @@ def test_the_cap_stops_between_items_and_the_baseline_still_runs(deps, bench):
 
 def test_stop_is_asked_between_items(deps, bench):
     plan = plan_of(GOOD, BAD, NULL)
-    answers = iter([False] * 3 + [True] * 99)
+    answers = iter([None] * 4 + ["time is up"] * 99)  # before the arm, then three items
     result = herd_runner.run(plan, approved(plan, deps), deps, stop=lambda: next(answers))
-    assert result.measurements[0].n == 3
-    assert BAD.name in result.failed
+    good, constant = result.measurements
+    assert (good.n, constant.n) == (3, 10)
+    assert result.stopped == "time is up"
+    assert result.failed == {GOOD.name: "time is up", BAD.name: "time is up"}
     assert bench.closed >= 1
 
 
@@ -268,6 +270,27 @@ def test_results_are_those_of_this_plans_items(deps):
     assert found == POOL[:4]
 
 
+def test_a_stop_before_an_arm_saves_loading_it(deps, bench):
+    plan = plan_of(GOOD, NULL)
+    result = herd_runner.run(plan, approved(plan, deps), deps, stop=lambda: "enough")
+    assert set(values(result)) == {CONSTANT}
+    assert bench.probed == []
+
+
+def test_what_an_earlier_run_paid_for_costs_nothing_and_is_no_new_score(deps):
+    shorter, longer = plan_of(GOOD, NULL, items=6), plan_of(GOOD, NULL, run="r2")
+    again = plan_of(GOOD, NULL, run="r3")
+    herd_runner.run(shorter, approved(shorter, deps), deps)
+    good = herd_runner.run(longer, approved(longer, deps), deps).measurements[0]
+    assert (good.n, good.reused, good.seconds) == (10, 6, 4)
+    assert good.usd == pytest.approx(0.04)
+    free = herd_runner.run(again, approved(again, deps), deps).measurements[0]
+    assert (free.value, free.reused, free.usd, free.seconds) == (good.value, 10, 0, 0)
+    known = deps.scores.known(["o/good"], ["t"])
+    assert [(one.n, one.run) for one in known] == [(6, "r"), (10, "r2")]
+    assert [one.cost_usd for one in known] == pytest.approx([0.06, 0.04])
+
+
 def test_progress_counts_items(deps):
     seen = []
     deps.progress = seen.append
@@ -307,7 +330,7 @@ def test_a_worker_is_let_go_even_when_something_still_holds_it(deps, bench):
 
     bench.run = run
     plan = plan_of(GOOD, NULL)
-    answers = iter([False, True, True])
+    answers = iter([None, None, "enough"])
     herd_runner.run(plan, approved(plan, deps), deps, stop=lambda: next(answers))
     assert all(one.gi_frame is None for one in held)
 

@@ -7,11 +7,12 @@ run code when opened and are refused. Nothing is ever downloaded.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ELSEWHERE = "weights not on this machine"
+# Weights up to this size (bytes) are told apart by content, which takes a second; larger ones by
+# header and time of change.
+HASHED_WHOLE = 200_000_000
 
 
 @dataclass(frozen=True)
 class Weights:
     """Readable weights: a safetensors folder, or a GGUF file that is unpacked into one first.
 
-    ``params`` counts weights; ``round_bits`` asks for round-to-nearest after loading.
+    ``params`` counts weights; ``round_bits`` asks for round-to-nearest after loading;
+    ``revision`` is a commit, or for a folder without one a digest of what is in it.
     """
 
     model: str
@@ -94,7 +99,7 @@ def find(
         try:
             weights = inspect_folder(model, folder, revision, source)
             require_memory(weights)
-            found.append(weights)
+            found.append(weights if revision else replace(weights, revision=digest(folder)))
         except MirrorError as error:
             refused[model] = str(error)
     usable = {weights.model for weights in found}
@@ -142,6 +147,33 @@ def inspect_folder(model: str, folder: Path, revision: str | None, source: str) 
             counts[dtype] = counts.get(dtype, 0) + n
     dtype = max(counts, key=lambda name: counts[name])
     return Weights(model, f"{dtype} safetensors", folder, sum(counts.values()), source, revision)
+
+
+def digest(folder: Path) -> str:
+    """16 hex digits that change when the weights, or a JSON file beside them, are replaced.
+
+    Files of up to ``HASHED_WHOLE`` bytes together count with their content; of larger weights
+    the name, size, safetensors header and time of change do.
+
+    Raises:
+        WeightsUnavailable: the weights are incomplete or pickled.
+        DamagedStore: a file can't be read.
+    """
+    weights = _safetensors(folder)
+    found = hashlib.sha256()
+    try:
+        whole = sum(file.stat().st_size for file in weights) <= HASHED_WHOLE
+        for file in sorted({*weights, *folder.glob("*.json")}):
+            found.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as stream:
+                if whole or file.suffix == ".json":
+                    found.update(hashlib.file_digest(stream, "sha256").digest())
+                else:
+                    found.update(str(file.stat().st_mtime_ns).encode())
+                    found.update(stream.read(struct.unpack("<Q", stream.read(8))[0]))
+    except OSError as error:
+        raise DamagedStore(f"{folder} can't be read ({error}).") from error
+    return found.hexdigest()[:16]
 
 
 def require_memory(weights: Weights) -> None:

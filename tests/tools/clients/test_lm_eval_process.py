@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.settings import worker_environment
 from memory.errors import BackendUntrustworthy
-from tools.clients.lm_eval_process import ArmFailed, WorkerProcess
+from tools.clients.lm_eval_process import ALLOWED, ArmFailed, WorkerProcess
 from tools.clients.lm_eval_worker import outcome, serve
 
 ECHO = """
@@ -56,6 +57,15 @@ def test_secrets_stay_with_the_parent(worker):
     assert "secret" not in str(event["env"])
     assert event["env"]["HF_HUB_OFFLINE"] == "1"
     assert event["env"]["PATH"] == ENVIRONMENT["PATH"]
+
+
+def test_what_the_deployment_passes_on_is_what_the_worker_takes(monkeypatch):
+    given = {"PATH": "/p", "HOME": "/h", "LANG": "C", "LC_ALL": "C", "MIRROR_API_KEY": "secret"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    passed = worker_environment()
+    assert passed == {name: given[name] for name in ("PATH", "HOME", "LANG", "LC_ALL")}
+    assert set(passed) == set(ALLOWED)
 
 
 @pytest.mark.parametrize(

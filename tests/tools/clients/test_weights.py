@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 import sys
 
@@ -46,6 +47,28 @@ def test_a_safetensors_folder_is_found_and_its_weights_counted(folder):
     held, refused = found(folder)
     assert (held["org/tiny"].params, held["org/tiny"].precision) == (32, "F32 safetensors")
     assert refused == {}
+
+
+@pytest.mark.parametrize("limit", [weights.HASHED_WHOLE, 0])
+def test_replaced_weights_are_another_revision(folder, monkeypatch, limit):
+    monkeypatch.setattr(weights, "HASHED_WHOLE", limit)
+    file = folder / "model.safetensors"
+    before = found(folder)[0]["org/tiny"].revision
+    assert len(before) == 16
+    assert found(folder)[0]["org/tiny"].revision == before
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    os.utime(file, (1, 1))
+    after = found(folder)[0]["org/tiny"].revision
+    assert after != before
+    (folder / "tokenizer.json").write_text("{}", "utf-8")
+    assert found(folder)[0]["org/tiny"].revision != after
+
+
+def test_a_copy_of_small_weights_is_the_same_revision(folder):
+    file = folder / "model.safetensors"
+    before = found(folder)[0]["org/tiny"].revision
+    os.utime(file, (1, 1))
+    assert found(folder)[0]["org/tiny"].revision == before
 
 
 def test_pickles_are_refused(folder):
