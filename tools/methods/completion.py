@@ -12,7 +12,8 @@ averaged, all on a logit (bounded) or z-scored (unbounded) scale:
 Above that only 3 runs, on standardised columns and without side information, its rank and
 ridge chosen on held-out cells; memory then grows with known cells plus a few (M, B) arrays.
 
-Intervals are split-conformal with a cell's own scale (Lei et al., JASA 113, 2018, section 5.2):
+Intervals follow split-conformal prediction with a cell's own scale (Lei et al., JASA 113, 2018,
+section 5.2), but scale and quantile share residuals, so coverage is measured, not guaranteed:
 known cells are held out in turn, a scale of the residuals is fitted to what a cell's support,
 neighbours and level say, and the 0.9 quantile of the scaled residuals is taken.
 """
