@@ -41,6 +41,10 @@ class BundledScores:
         """What is known of a model on an lm-eval task; empty when nothing is."""
         return [self._score(row, benchmark) for row in self._rows.get((model, benchmark), ())]
 
+    def all(self) -> list[Score]:
+        """Everything the file holds, by model and task."""
+        return [self._score(row, task) for (_, task), rows in self._rows.items() for row in rows]
+
     @cached_property
     def _rows(self) -> dict[tuple[str, str], list[dict[str, str]]]:
         """Raw rows by (model, task): a row becomes a ``Score`` only when it is asked for."""

@@ -123,6 +123,10 @@ class Scores:
         ]
         return bundled + self._stored(models, benchmarks)
 
+    def observations(self) -> list[Score]:
+        """Every observation there is, bundled ones first."""
+        return [*(self._bundled.all() if self._bundled else ()), *self._stored()]
+
     def matrix(
         self,
         models: Sequence[str],
@@ -195,17 +199,19 @@ class Scores:
                 connection.execute(CreateIndex(index, if_not_exists=True))
         return engine
 
-    def _stored(self, models: Sequence[str], benchmarks: Sequence[str]) -> list[Score]:
+    def _stored(
+        self, models: Sequence[str] | None = None, benchmarks: Sequence[str] | None = None
+    ) -> list[Score]:
         if isinstance(self.database, Path) and not self.database.exists():
             return []
         from sqlalchemy import select
 
         table = self._table
-        query = (
-            select(table.c.record)
-            .where(table.c.model.in_(models), table.c.benchmark.in_(benchmarks))
-            .order_by(table.c.id)
-        )
+        query = select(table.c.record).order_by(table.c.id)
+        if models is not None:
+            query = query.where(table.c.model.in_(models))
+        if benchmarks is not None:
+            query = query.where(table.c.benchmark.in_(benchmarks))
         with self._clear_errors(), self._engine.connect() as connection:
             records = connection.execute(query).scalars().all()
         try:
