@@ -122,9 +122,20 @@ def load_hf(path: str, round_bits: int | None) -> Any:
 
 def load_vllm(path: str) -> Any:
     """The same folder through vLLM, on whatever device vLLM finds."""
+    import torch
     from lm_eval.models.vllm_causallms import VLLM
 
-    return VLLM(pretrained=path, dtype="auto", batch_size="auto", max_model_len=MOST_TOKENS)
+    # vLLM takes this share of the memory at once; a processor's is not all for the taking, and
+    # compiling for one takes longer than the few items that it will ever see.
+    on_gpu = torch.cuda.is_available()
+    return VLLM(
+        pretrained=path,
+        dtype="auto",
+        batch_size="auto",
+        max_model_len=MOST_TOKENS,
+        gpu_memory_utilization=0.9 if on_gpu else 0.3,
+        enforce_eager=not on_gpu,
+    )
 
 
 def load_served(

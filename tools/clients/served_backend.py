@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 TOKENS_PER_SECOND = 1_000.0
 START_SECONDS = 15.0
 SLOWER, FASTER = 8.0, 0.05
+NO_TOKENIZER = (
+    "Mirror needs the model's tokenizer: put its tokenizer.json into"
+    " MIRROR_MODELS_DIR/<org>/<name>, or start vLLM with --enable-tokenizer-info-endpoint."
+)
 NOT_SERVED = "no server of MIRROR_SERVERS has it"
 
 
@@ -74,7 +78,11 @@ class ServedBackend:
         return arms, {m.id: NOT_SERVED for m in models if m.id not in reached}
 
     def load(self, arm: Arm, ask: Ask) -> None:
-        """Connect; the key goes by the pipe, never by the environment."""
+        """Connect; the key goes by the pipe, never by the environment.
+
+        Raises:
+            ArmFailed: the server is not there, or its tokenizer is not to be had.
+        """
         server = self._server(arm)
         tokenizer = None if server.tokenizer is None else str(server.tokenizer)
         arguments = {
@@ -84,8 +92,13 @@ class ServedBackend:
             "num_concurrent": self._at_once,
             "auth_token": self._key,
         }
-        for _ in ask({"op": "load", "backend": self.name, "arguments": arguments}):
-            pass
+        try:
+            for _ in ask({"op": "load", "backend": self.name, "arguments": arguments}):
+                pass
+        except ArmFailed as error:
+            if tokenizer is None:
+                raise ArmFailed(f"{error} {NO_TOKENIZER}") from error
+            raise
 
     def pace(self, arm: Arm) -> Pace:
         """A guess with a wide range: a server does not say how fast it is."""
