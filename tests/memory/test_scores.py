@@ -158,7 +158,7 @@ def test_a_damaged_database_is_named_and_left_as_it_is(tmp_path):
 
 def test_a_full_disk_is_one_clear_line(scores, tmp_path):
     scores.add([score()])
-    with scores._engine.connect() as connection:
+    with scores.database.reading() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreUnavailable, match="disk is full"):
