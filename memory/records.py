@@ -198,6 +198,11 @@ class Score(Record):
     cost_usd: float | None = None
     run: str | None = None
 
+    @property
+    def reduced(self) -> bool:
+        """Whether the weights were not as published ("BF16 safetensors" and the like are)."""
+        return self.precision is not None and not self.precision.endswith(" safetensors")
+
 
 class Selected(Record):
     """One member of S* (RELM Eq. 1): s = α σ_model + (1-α) Σ_j σ_bench(j) P_ij."""

@@ -78,7 +78,7 @@ def resolve(observations: Sequence[Score]) -> Score:
     latest_first = sorted(observations, key=lambda score: score.date or "", reverse=True)
     return min(
         latest_first,
-        key=lambda score: (score.precision is not None, _TRUST[score.origin], -(score.n or 0)),
+        key=lambda score: (score.reduced, _TRUST[score.origin], -(score.n or 0)),
     )
 
 
@@ -182,22 +182,16 @@ class Scores:
         )
 
     def compare(
-        self,
-        models: Sequence[str],
-        benchmarks: Sequence[str],
-        protocol: str | None = None,
-        *,
-        mix: bool = False,
+        self, models: Sequence[str], benchmarks: Sequence[str], protocol: str | None = None
     ) -> Matrix:
-        """``matrix`` for someone who means to compare: no model is silently left out of a column.
+        """``matrix`` for someone who means to compare: no model silently left out of a column.
 
         Raises:
             AcrossProtocols: no protocol is shared by every model that has a score of a
-                benchmark, and neither ``protocol`` nor ``mix`` was asked for.
+                benchmark, and none was named.
         """
-        if mix or protocol is not None:
-            named = dict.fromkeys(benchmarks, protocol) if protocol is not None else {}
-            return self.matrix(models, benchmarks, {k: v for k, v in named.items() if v}, mix=mix)
+        if protocol is not None:
+            return self.matrix(models, benchmarks, dict.fromkeys(benchmarks, protocol))
         chosen = {}
         for benchmark in benchmarks:
             column = self.known(models, [benchmark])
@@ -228,7 +222,7 @@ def cells(scores: Iterable[Score]) -> list[Cell]:
     """
     grouped: dict[tuple[str | None, ...], list[Score]] = defaultdict(list)
     for one in scores:
-        key = (one.model, one.revision, one.precision, one.benchmark, one.protocol)
+        key = (one.model, one.revision, _reduction(one), one.benchmark, one.protocol)
         grouped[key].append(one)
     made = [Cell(resolve(found), tuple(found)) for found in grouped.values()]
     return sorted(
@@ -248,10 +242,15 @@ def _cell(found: Sequence[Score]) -> Cell:
     alike = tuple(
         one
         for one in found
-        if one.precision == best.precision
+        if _reduction(one) == _reduction(best)
         and (one.revision == best.revision or None in (one.revision, best.revision))
     )
     return Cell(best, alike)
+
+
+def _reduction(score: Score) -> str | None:
+    """The precision, where it sets the weights apart from the published ones."""
+    return score.precision if score.reduced else None
 
 
 def _shared(benchmark: str, column: Sequence[Score]) -> str:

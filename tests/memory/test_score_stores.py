@@ -138,12 +138,11 @@ def test_comparing_takes_the_protocol_that_all_share(scores):
     assert set(matrix.cells) == {("a/m", "t"), ("b/n", "t"), ("c/o", "u")}
 
 
-def test_comparing_across_protocols_is_refused_with_the_reason_unless_mixed(scores):
+def test_comparing_across_protocols_is_refused_with_the_reason(scores):
     scores.add([score(0.9), score(0.3, model="b/n", protocol="q")])
     with pytest.raises(AcrossProtocols, match=r"a/m: p; b/n: q.*--mix") as refused:
         scores.compare(["a/m", "b/n"], ["t"])
     assert refused.value.exit_code == 2
-    assert scores.compare(["a/m", "b/n"], ["t"], mix=True).mixed == ("t",)
     assert list(scores.compare(["a/m", "b/n"], ["t"], "q").cells) == [("b/n", "t")]
 
 

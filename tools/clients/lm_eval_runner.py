@@ -18,6 +18,7 @@ from tools.clients import installed, weights
 from tools.clients import items as local_items
 from tools.clients.item_sources import SOURCES
 from tools.clients.lm_eval_process import ArmFailed, WorkerProcess
+from tools.clients.lm_eval_protocol import describe, harness
 from tools.clients.unpack import require_space, unpacked
 from tools.deps import Progress, silent
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tools.clients.items import Item
     from tools.clients.weights import Weights
 
-HARNESS = "lm-eval"
 CHUNK = 8
 TIMEOUT = 120.0
 
@@ -76,7 +76,7 @@ class LmEvalRunner:
     @property
     def name(self) -> str:
         """Harness, version and back end."""
-        return f"{HARNESS} {installed.version('lm_eval')} hf"
+        return harness(installed.version("lm_eval"), "hf")
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """An arm per reachable precision of each model, the baseline last; else why not."""
@@ -90,9 +90,13 @@ class LmEvalRunner:
 
     def protocol(self, benchmark: str) -> str:
         """What a score must share to compare: harness, shots, template, metric and item set."""
-        return (
-            f"{self.name} · 0-shot · no chat template · {benchmark} template "
-            f"{template_version(benchmark)} · acc · items {local_items.label(benchmark)}"
+        return describe(
+            self.name,
+            shots=0,
+            task=benchmark,
+            template=template_version(benchmark),
+            metric="acc",
+            items=local_items.label(benchmark),
         )
 
     def items(self, benchmark: str, n: int, seed: int) -> list[str]:
