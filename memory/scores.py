@@ -132,6 +132,16 @@ class Scores:
             found = [score_table.to_score(dict(row)) for row in rows]
         return [s for s in found if all(getattr(s, name) in many[name] for name in many)]
 
+    def count(self) -> int:
+        """How many observations ``own`` would give."""
+        if self.database.missing:
+            return 0
+        from sqlalchemy import func, select
+
+        with self.database.reading() as connection:
+            counted = select(func.count()).select_from(score_table.table())
+            return connection.execute(counted).scalar_one()
+
     def new(self, scores: Iterable[Score]) -> list[Score]:
         """Those that ``add`` would keep: not here yet, each once."""
         from sqlalchemy import select

@@ -108,8 +108,7 @@ def _database(settings: Settings) -> str:
 
     opened = scores(settings)
     try:
-        count = len(opened.own())
-        return f"{opened.database.name}, {count:,} scores"
+        return f"{opened.database.name}, {opened.count():,} scores"
     finally:
         opened.close()
 

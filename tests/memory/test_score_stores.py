@@ -98,12 +98,19 @@ def test_the_table_has_a_column_for_every_field():
     assert set(score_table.table().c.keys()) == {"id", "fingerprint", *Score.model_fields}
 
 
+def test_a_fingerprint_never_changes():
+    # Rows of every installation are known by it: a change would double them at the next import.
+    kept = "9cbc1396753152d8d0d721c7bce60cc137959747a9eb4542701888f9c0021fe3"
+    assert score_table.fingerprint(FULL.model_copy(update={"run": None})) == kept
+
+
 def test_a_repeated_observation_is_kept_once_and_known_before(scores):
     later = FULL.model_copy(update={"date": "2027-01-01", "run": "r2", "cost_usd": None})
     assert scores.new([FULL, later, score()]) == [FULL, score()]
     scores.add([FULL, later])
     scores.add([later, score()])
     assert scores.own() == [FULL, score()]
+    assert scores.count() == 2
     assert scores.new([later, score(0.7)]) == [score(0.7)]
 
 

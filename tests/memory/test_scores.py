@@ -57,6 +57,11 @@ def test_reduced_weights_never_stand_for_the_published_ones():
     assert resolve([reduced]) == reduced
 
 
+def test_published_weights_may_state_their_type():
+    measured = score(0.3, precision="BF16 safetensors")
+    assert resolve([score(0.6, Origin.ELSEWHERE), measured]) == measured
+
+
 def test_a_missing_cell_is_no_score():
     with pytest.raises(ValueError, match="missing"):
         resolve([])

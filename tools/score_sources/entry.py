@@ -29,6 +29,7 @@ MODEL = re.compile(r"[^\s/@]{1,200}(/[^\s/@]{1,200})?")
 LOWER_IS_BETTER = re.compile(
     r"(?i)(.*[_\- ])?(perplexity|ppl|loss|wer|cer|ter|mae|mse|rmse|bits_per_byte|error|brier\w*)"
 )
+NO_SCALE = re.compile(r"(?i)(score|rating|elo|points?|rank|average|mt[-_ ]?bench)")
 _NUMBERS = ("value", "low", "high")
 
 

@@ -11,6 +11,15 @@ from memory.scores import BUNDLED
 
 _WHOLE = frozenset({"default", "main", "all", "test"})
 
+# Names that the most reported tests have on the Hub only.
+_ALSO = {
+    "ai2_arc/arc_challenge": "arc_challenge",
+    "ai2_arc/arc_easy": "arc_easy",
+    "openai_humaneval": "humaneval",
+    "truthful_qa/multiple_choice": "truthfulqa_mc2",
+    "winogrande/winogrande_xl": "winogrande",
+}
+
 
 def task_of(dataset: str, part: str | None = None) -> str:
     """The lm-eval task for a part of a data set; else ``dataset`` or ``dataset#part``.
@@ -22,9 +31,9 @@ def task_of(dataset: str, part: str | None = None) -> str:
     inner = (part or "").lower().replace("-", "_")
     if inner in _WHOLE or inner == last:
         inner = ""
-    known = BUNDLED.tasks
+    known = BUNDLED.tasks | {task: task for task in BUNDLED.tasks.values()} | _ALSO
     names = [f"{last}/{inner}", f"{last}_{inner}"] if inner else [last]
-    if inner.startswith(last):
+    if "_" in inner:  # a name of its own, such as arc_challenge; "math" alone could be anything
         names.append(inner)
     found = next((known[name] for name in names if name in known), None)
     return found or (f"{dataset}#{part}" if inner else dataset)

@@ -13,7 +13,7 @@ import yaml
 from memory.errors import BadRequest
 from memory.records import Origin
 from tools.score_sources.bounded import document
-from tools.score_sources.entry import LOWER_IS_BETTER, Refused, Skipped, entry, word
+from tools.score_sources.entry import LOWER_IS_BETTER, NO_SCALE, Refused, Skipped, entry, word
 from tools.score_sources.hub_names import task_of
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def _entry(where: str, found: EvalResult, model: str, source: str, scale: float 
     config, split = word(found.dataset_config), word(found.dataset_split)
     if LOWER_IS_BETTER.fullmatch(metric):
         return Skipped(where, f"{metric}: lower is better")
+    if NO_SCALE.fullmatch(metric):
+        return Skipped(where, f"{metric}: what it is out of is not said")
     shots = found.dataset_args.get("num_few_shot") if isinstance(found.dataset_args, dict) else None
     parts = (
         "model card",
