@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError
@@ -43,6 +44,12 @@ class Settings(BaseSettings):
         None, description="another database for the scores, such as postgresql://..."
     )
     models_dir: Path | None = Field(None, description="local weights as <org>/<name>/")
+    backend: Literal["hf", "vllm"] = Field("hf", description="what computes local weights")
+    worker_python: Path | None = Field(
+        None, description="interpreter of another environment with lm-eval, such as vLLM's"
+    )
+    servers: str = Field("", description="org/name=http://host:8000/v1, by commas or spaces")
+    server_key: SecretStr | None = Field(None, description="key for those servers")
     usd_per_hour: float = Field(0.0, ge=0, description="what an hour of this machine costs you")
     gpu_usd_per_hour: float = Field(
         2.0,

@@ -25,8 +25,11 @@ from memory.registry import Registry
 from memory.scores import Scores
 from tools.clients.catalogue import LmEvalCatalogue
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
+from tools.clients.hf_backend import HfBackend
 from tools.clients.hub import Hub
 from tools.clients.lm_eval_runner import LmEvalRunner
+from tools.clients.served_backend import ServedBackend, servers
+from tools.clients.vllm_backend import VllmBackend
 from tools.deps import Deps
 
 if TYPE_CHECKING:
@@ -63,9 +66,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         ledger=Ledger(home / "ledger.sqlite", clock),
         embedder=encoder,
         catalogue=LmEvalCatalogue(cache, encoder, to_stream),
-        runner=LmEvalRunner(
-            cache, sys.executable, environment.worker_environment(), settings.models_dir, to_stream
-        ),
+        runner=runner(settings, cache),
         planner=seat(settings, planner),
         runs=settings.runs,
         cache=cache,
@@ -103,6 +104,21 @@ def conversations(settings: Settings) -> Conversations:
 async def development() -> Graph:
     """The graph for ``langgraph dev`` (``langgraph.json`` names it), made off its event loop."""
     return await asyncio.to_thread(lambda: build(deps=deps(environment.load())))
+
+
+def runner(settings: Settings, cache: Path) -> LmEvalRunner:
+    """The back ends of this deployment: local weights, and the servers it names."""
+    local = VllmBackend if settings.backend == "vllm" else HfBackend
+    key = settings.server_key.get_secret_value() if settings.server_key else None
+    return LmEvalRunner(
+        [
+            local(cache, settings.models_dir, progress=to_stream),
+            ServedBackend(servers(settings.servers, settings.models_dir), key),
+        ],
+        str(settings.worker_python or sys.executable),
+        environment.worker_environment(),
+        cache / "logs" / "lm-eval-worker.log",
+    )
 
 
 def embedder(which: str) -> Embedder:

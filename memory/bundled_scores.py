@@ -46,7 +46,9 @@ class BundledScores:
         """What is known of a model on an lm-eval task; empty when nothing is."""
         return [self._score(row, benchmark) for row in self._rows.get((model, benchmark), ())]
 
-    def find(self, models: Sequence[str] | None, benchmarks: Sequence[str] | None) -> list[Score]:
+    def find(
+        self, models: Sequence[str] | None = None, benchmarks: Sequence[str] | None = None
+    ) -> list[Score]:
         """What is known of these models on these lm-eval tasks; None means: of all of them."""
         if models is None or benchmarks is None:
             keys: Iterable[tuple[str, str]] = (

@@ -204,8 +204,29 @@ class Score(Record):
         return self.precision is not None and not self.precision.endswith(" safetensors")
 
 
+class Prediction(Record):
+    """A missing P_ij's likely value in [0, 1] with its 90 % interval; never an observation.
+
+    ``trusted`` False: too little is known for it to be cited; it may still order models.
+    ``basis`` says what it rests on.
+    """
+
+    model: str
+    benchmark: str
+    protocol: str
+    value: float = Field(ge=0.0, le=1.0)
+    low: float
+    high: float
+    trusted: bool
+    basis: str
+    origin: Literal[Origin.PREDICTED, Origin.INHERITED] = Origin.PREDICTED
+
+
 class Selected(Record):
-    """One member of S* (RELM Eq. 1): s = α σ_model + (1-α) Σ_j σ_bench(j) P_ij."""
+    """One member of S* (RELM Eq. 1): s = α σ_model + (1-α) Σ_j σ_bench(j) P_ij.
+
+    Of its ``cells``, ``known_cells`` are observed and ``predicted_cells`` predicted.
+    """
 
     model: str
     s: float
@@ -213,6 +234,7 @@ class Selected(Record):
     benchmark_term: float
     known_cells: int
     cells: int
+    predicted_cells: int = 0
 
 
 # --- evaluation -------------------------------------------------------------------------

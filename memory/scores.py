@@ -102,9 +102,9 @@ class Scores:
 
     def known(self, models: Sequence[str], benchmarks: Sequence[str]) -> list[Score]:
         """Every observation of these models on these benchmarks, bundled ones first."""
-        return self.find(models, benchmarks)
+        return self.observations(models, benchmarks)
 
-    def find(
+    def observations(
         self, models: Sequence[str] | None = None, benchmarks: Sequence[str] | None = None
     ) -> list[Score]:
         """Every observation, bundled ones first; None means: of all of them."""

@@ -10,35 +10,31 @@ is never ranked among what was.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from memory.records import CONSTANT, Decision, Origin, Ranked
 from tools import herd_runner
-from tools.comparing import between, compare, partial, shares
+from tools.comparing import compare, shares
 from tools.methods.intervals import pool
+from tools.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from memory.records import Arm, Comparison, Measurement, Score, Selected
+    from memory.records import Arm, Comparison, Measurement, Prediction, Score, Selected
     from tools.deps import Deps
     from tools.dossier import Dossier
 
-Standing: TypeAlias = Literal["winner", "runner-up", "too close to call", "rejected"]
-
-# A two-sided exact p below this is a one-sided one below 0.05: the test is symmetric.
-BEATS = 0.10
 FEW_ITEMS = 100
-MEASURE_NEXT = 3
 
 
 @dataclass(frozen=True)
 class Evidence:
     """All a decision rests on. ``not_measured``: why, by model or by arm name.
 
-    ``weights``: σ_bench by benchmark; one that is not named weighs nothing, unless none is.
+    ``predicted``: the missing cells that can be relied on. ``weights``: σ_bench by benchmark; one
+    that is not named weighs nothing, unless none is.
     """
 
     measurements: Sequence[Measurement] = ()
@@ -46,6 +42,7 @@ class Evidence:
     weights: Mapping[str, float] = field(default_factory=dict)
     selected: Sequence[Selected] = ()
     scores: Sequence[Score] = ()
+    predicted: Sequence[Prediction] = ()
     arms: Sequence[Arm] = ()
     not_measured: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,6 +75,7 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
             weights=weights,
             selected=dossier.get("selected") or (),
             scores=dossier.get("scores") or (),
+            predicted=[one for one in dossier.get("predicted") or () if one.trusted],
             arms=list(dict.fromkeys(step.arm for step in plan.steps)) if plan else (),
             not_measured=_not_measured(dossier),
         )
@@ -101,7 +99,7 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
 
 def conclude(evidence: Evidence) -> Conclusion:
     """Rank the evidence and say in plain words what follows from it."""
-    tally = _Tally(evidence)
+    tally = Tally(evidence.measurements, evidence.comparisons, evidence.weights)
     rejected = [arm for arm in tally.order if arm not in {*tally.earning, *tally.partial}]
     ranking = (
         *(tally.recommended(arm) for arm in tally.earning),
@@ -119,147 +117,6 @@ def conclude(evidence: Evidence) -> Conclusion:
     )
 
 
-class _Tally:
-    """The measured arms with their pooled values, best first, and how any two compare.
-
-    ``earning``: those of full coverage that beat the constant answer. ``leading``: the best of
-    them and all that are level with it.
-    """
-
-    def __init__(self, evidence: Evidence) -> None:
-        by_arm: dict[str, list[Measurement]] = defaultdict(list)
-        self.constant: str | None = None
-        for one in evidence.measurements:
-            by_arm[one.arm].append(one)
-            if one.model == CONSTANT:
-                self.constant = one.arm
-        self.measurements = by_arm
-        self.pooled = {
-            arm: pool(
-                [one.value for one in found],
-                [one.low for one in found],
-                [one.high for one in found],
-                shares([one.benchmark for one in found], evidence.weights),
-            )
-            for arm, found in by_arm.items()
-        }
-        self._comparisons = evidence.comparisons
-        candidates = [one for one in evidence.measurements if one.arm != self.constant]
-        self.partial = partial(candidates)
-        self.order = sorted(
-            {one.arm: None for one in candidates},
-            key=lambda arm: (arm in self.partial, -self.pooled[arm][0]),
-        )
-        self.earning = [arm for arm in self.order if self._beats(arm) and arm not in self.partial]
-        self.leading = [arm for arm in self.order if self._leads(arm)]
-
-    def comparison(self, a: str, b: str | None) -> Comparison | None:
-        """``a`` minus ``b``; None when no item is shared, or there is no ``b``."""
-        return None if b is None else between(a, b, self._comparisons)
-
-    def _beats(self, arm: str) -> bool:
-        """Whether the arm beats the constant answer; no baseline, no recommendation."""
-        found = self.comparison(arm, self.constant)
-        return found is not None and found.difference > 0 and found.p < BEATS
-
-    def _leads(self, arm: str) -> bool:
-        """Whether the arm is the best that earns or can't be told from it on what they share.
-
-        One of fewer benchmarks must be ahead there: what it lacks may be what is hard.
-        """
-        if not self.earning or arm == self.earning[0]:
-            return bool(self.earning)
-        found = self.comparison(self.earning[0], arm)
-        if arm in self.partial:
-            return self._beats(arm) and found is not None and found.high < 0
-        return arm in self.earning and (found is None or found.low <= 0)
-
-    def recommended(self, arm: str) -> Ranked:
-        """The line of an arm that beats the constant answer."""
-        best, clear = self.earning[0], len(self.leading) == 1
-        if arm == best:
-            reason = f"beats a constant answer by {self._over(arm)}"
-            return self._line(arm, "winner" if clear else "too close to call", reason)
-        gap = _gap(self.comparison(best, arm))
-        if arm in self.leading:
-            reason = f"can't be told from {best}: it is behind by {gap}"
-            return self._line(arm, "too close to call", reason)
-        second = clear and arm == self.earning[1]
-        return self._line(arm, "runner-up" if second else "rejected", f"behind {best} by {gap}")
-
-    def incomparable(self, arm: str) -> Ranked:
-        """The line of an arm that was measured on fewer benchmarks than another."""
-        only = f"measured on fewer benchmarks, {_listed(self.partial[arm])} only"
-        if arm in self.leading:
-            best = self.earning[0]
-            reason = f"ahead of {best} by {_gap(self.comparison(arm, best))}, but {only}"
-            return self._line(arm, "too close to call", reason)
-        return self._line(arm, "rejected", f"not comparable: {only}")
-
-    def rejected(self, arm: str) -> Ranked:
-        """The line of an arm that does not beat the constant answer."""
-        if self.constant is None:
-            reason = "no constant-answer baseline was measured, so nothing shows that it is any use"
-        else:
-            reason = f"does not beat a constant answer: {self._over(arm)}"
-        return self._line(arm, "rejected", reason)
-
-    def summary(self, ranking: Sequence[Ranked]) -> str:
-        """One to three sentences in plain words."""
-        text = self._conclusion(ranking)
-        if apart := [arm for arm in self.order if arm in self.partial and arm not in self.leading]:
-            text += f" Not comparable, for measured on fewer benchmarks: {_listed(apart)}."
-        return text
-
-    def _conclusion(self, ranking: Sequence[Ranked]) -> str:
-        upcoming = [line.model for line in ranking if line.standing == "not measured"]
-        following = ""
-        if upcoming:
-            following = f" Measure next, best first: {', '.join(upcoming[:MEASURE_NEXT])}."
-        if not self.order:
-            return f"Nothing was measured, so nothing is recommended.{following}"
-        if self.constant is None:
-            return f"Nothing can be recommended: the baseline was not measured.{following}"
-        if not self.earning:
-            best = self.order[0]
-            return (
-                f"Nothing measured here earns a recommendation: the best, {best}, scores"
-                f" {self._value(best)} and always giving one answer"
-                f" {self._value(self.constant)}.{following}"
-            )
-        leader, *rest = self.earning
-        if len(self.leading) > 1:
-            return (
-                f"Too close to call between {_listed(self.leading)}: {leader} leads with"
-                f" {self._value(leader)}; each beats a constant answer"
-                f" ({self.pooled[self.constant][0]:.2f})."
-            )
-        second = f"; runner-up {rest[0]}, {self._value(rest[0])}" if rest else ""
-        return (
-            f"Use {leader}: it scores {self._value(leader)}, ahead of a constant answer by"
-            f" {self._over(leader)}{second}."
-        )
-
-    def _line(self, arm: str, standing: Standing, reason: str) -> Ranked:
-        value, low, high = self.pooled[arm]
-        return Ranked(
-            model=arm,
-            value=value,
-            low=low,
-            high=high,
-            origin=Origin.MEASURED,
-            standing=standing,
-            reason=reason,
-        )
-
-    def _over(self, arm: str) -> str:
-        return _gap(self.comparison(arm, self.constant))
-
-    def _value(self, arm: str) -> str:
-        value, low, high = self.pooled[arm]
-        return f"{value:.2f} ({low:.2f} to {high:.2f})"
-
-
 def _unmeasured(evidence: Evidence) -> Iterator[Ranked]:
     """Arms that gave nothing, then shortlisted models without an arm, both by s."""
     measured = {one.arm for one in evidence.measurements}
@@ -275,26 +132,34 @@ def _unmeasured(evidence: Evidence) -> Iterator[Ranked]:
 
 
 def _known_only(one: Selected, evidence: Evidence) -> Ranked:
-    """A shortlisted model on what is known of it: its own scores, or no value at all."""
+    """A shortlisted model on what is known or reliably predicted of it, or without a value."""
     known = [score for score in evidence.scores if score.model == one.model]
-    value: float | None = None
-    if known:
-        values = [score.value for score in known]
-        weights = shares([score.benchmark for score in known], evidence.weights)
-        value = pool(values, values, values, weights)[0]
+    guessed = [guess for guess in evidence.predicted if guess.model == one.model]
+    cells: list[Score | Prediction] = [*known, *guessed]
+    value = low = high = None
+    if cells:
+        value, low, high = pool(
+            [cell.value for cell in cells],
+            [cell.value if cell.low is None else cell.low for cell in cells],
+            [cell.value if cell.high is None else cell.high for cell in cells],
+            shares([cell.benchmark for cell in cells], evidence.weights),
+        )
     trust = list(Origin)
     reason = evidence.not_measured.get(one.model, "not measured here")
+    filled = f", {len(guessed)} reliably predicted" if guessed else ""
     return Ranked(
         model=one.model,
         value=value,
+        low=low if guessed else None,
+        high=high if guessed else None,
         # A mean is only as good as its least trusted part.
-        origin=max((score.origin for score in known), key=trust.index, default=None),
+        origin=max((cell.origin for cell in cells), key=trust.index, default=None),
         standing="not measured",
-        reason=f"{reason}; s = {one.s:.2f}, {one.known_cells} of {one.cells} scores known",
+        reason=f"{reason}; s = {one.s:.2f}, {one.known_cells} of {one.cells} scores known{filled}",
     )
 
 
-def _caveats(evidence: Evidence, tally: _Tally) -> Iterator[str]:
+def _caveats(evidence: Evidence, tally: Tally) -> Iterator[str]:
     sizes = [sum(one.n for one in found) for found in tally.measurements.values()]
     if sizes and min(sizes) < FEW_ITEMS:
         yield f"{min(sizes)} items are few: only large differences show on them."
@@ -330,16 +195,3 @@ def _not_measured(dossier: Dossier) -> dict[str, str]:
         refused = dict.fromkeys((step.arm.name for step in plan.steps), "the plan was refused")
         reasons |= refused
     return reasons | (dossier.get("failed") or {})
-
-
-def _gap(found: Comparison | None) -> str:
-    if found is None:
-        return "an unknown margin (no shared item)"
-    return (
-        f"{found.difference:+.2f} ({found.low:+.2f} to {found.high:+.2f},"
-        f" p = {found.p:.2g}, {found.n} shared items)"
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)

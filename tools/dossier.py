@@ -19,6 +19,7 @@ from memory.records import (  # noqa: TC001
     Funnel,
     Measurement,
     Plan,
+    Prediction,
     Requirements,
     Score,
     Selected,
@@ -39,6 +40,7 @@ class Dossier(TypedDict, total=False):
     candidates: list[Candidate] | None
     benchmarks: list[BenchmarkChoice] | None
     scores: list[Score] | None
+    predicted: list[Prediction] | None
     selected: list[Selected] | None
     plan: Plan | None
     approval: Approval | None
@@ -56,6 +58,7 @@ VOID: Dossier = {
     "candidates": None,
     "benchmarks": None,
     "scores": None,
+    "predicted": None,
     "selected": None,
     "plan": None,
     "approval": None,

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, Record
-from tools import funnel, plots
+from tools import evidence_table, funnel, plots
 
 if TYPE_CHECKING:
-    from memory.records import Elimination
+    from memory.records import Elimination, Measurement, Prediction
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -102,13 +102,32 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         lstrip_blocks=True,
     )
     environment.filters["cell"] = _cell
-    measured = dossier.get("measurements") or []
     return environment.get_template(template).render(
         d={**dict.fromkeys(LEFT_OUT), **dossier},
         constant=CONSTANT,
         registry=deps.registry,
-        plot=plots.intervals(measured) if measured and autoescape else "",
+        evidence=evidence_table.table(dossier),
+        pictures=_pictures(dossier) if autoescape else {},
     )
+
+
+def _pictures(dossier: Dossier) -> dict[str, str]:
+    """The page's plots by name, each as an ``<svg>``, or empty when there is nothing to draw."""
+    measured, pairs = dossier.get("measurements") or [], _foretold(dossier)
+    return {
+        "intervals": plots.intervals(measured) if measured else "",
+        "foretold": plots.predicted_against_measured(pairs) if pairs else "",
+    }
+
+
+def _foretold(dossier: Dossier) -> list[tuple[Prediction, Measurement]]:
+    """Each prediction whose cell was then measured here, with every measurement of it."""
+    guesses = {(one.model, one.benchmark): one for one in dossier.get("predicted") or ()}
+    return [
+        (guesses[found.model, found.benchmark], found)
+        for found in dossier.get("measurements") or ()
+        if (found.model, found.benchmark) in guesses
+    ]
 
 
 def _cell(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from tools.methods import selection
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from memory.records import Candidate, Score
+    from memory.records import Candidate, Prediction, Score
     from memory.scores import Matrix, Scores
 
 MISSING = "-"
@@ -121,6 +122,7 @@ def select(
     candidates: Sequence[Candidate],
     benchmarks: Sequence[BenchmarkChoice],
     scores: Sequence[Score],
+    predicted: Sequence[Prediction] = (),
     *,
     alpha: float = 0.5,
     beta: float = 0.9,
@@ -128,15 +130,20 @@ def select(
 ) -> list[Selected]:
     """S* of RELM Eq. 1 over ``candidates``, largest s first.
 
-    ``scores``: at most one per cell, as ``Known.scores`` gives them; cells without one are
-    unknown. Other parameters as in ``tools.methods.selection.select``.
+    ``scores``: at most one per cell, as ``Known.scores`` gives them. ``predicted`` fills cells
+    without one, trusted or not: even a prediction that is too vague to be cited has already been
+    drawn towards its column's mean, which is what an empty cell would get. Other parameters as
+    in ``tools.methods.selection.select``.
     """
     row = {candidate.model: i for i, candidate in enumerate(candidates)}
     column = {choice.task: j for j, choice in enumerate(benchmarks)}
     grid = np.full((len(row), len(column)), np.nan)
-    for score in scores:
-        if score.model in row and score.benchmark in column:
-            grid[row[score.model], column[score.benchmark]] = score.value
+    cells: list[Prediction | Score] = [*predicted, *scores]
+    for cell in cells:  # an observation, later in the list, outweighs any prediction
+        if cell.model in row and cell.benchmark in column:
+            grid[row[cell.model], column[cell.benchmark]] = cell.value
+    known = Counter(score.model for score in scores if score.benchmark in column)
+    filled = np.sum(~np.isnan(grid), axis=1)
     result = selection.select(
         [candidate.sigma for candidate in candidates],
         [choice.weight for choice in benchmarks],
@@ -151,8 +158,22 @@ def select(
             s=float(result.s[i]),
             sigma=candidates[i].sigma,
             benchmark_term=float(result.benchmark_term[i]),
-            known_cells=int(np.sum(~np.isnan(grid[i]))),
+            known_cells=known[candidates[i].model],
+            predicted_cells=int(filled[i]) - known[candidates[i].model],
             cells=len(column),
         )
         for i in result.chosen
     ]
+
+
+def shortlisted(selected: Sequence[Selected], predicted: Sequence[Prediction]) -> str:
+    """One line: who leads by Eq. 1, and on how many observed and predicted cells that rests."""
+    leading = ", ".join(f"{one.model} ({one.s:.2f})" for one in selected[:3])
+    names = {one.model for one in selected}
+    trusted = sum(one.trusted and one.model in names for one in predicted)
+    known, filled, cells = (
+        sum(getattr(one, part) for one in selected)
+        for part in ("known_cells", "predicted_cells", "cells")
+    )
+    line = f"Shortlist of {len(selected)} by Eq. 1: {leading}; of its {cells} cells {known} known"
+    return f"{line}, {filled} predicted ({trusted} reliably)" if filled else line

@@ -114,7 +114,7 @@ def why_not(score: Score) -> str:
         return "the weights are at no known commit of their repository"
     if not score.protocol.startswith(f"{HARNESS} "):
         return "not measured through lm-eval"
-    if score.protocol.split(" ")[2:3] == ["dummy"]:
+    if score.source.endswith(" through dummy"):
         return "simulated: lm-eval's dummy model guesses"
     return ""
 

@@ -23,6 +23,7 @@ from tools import (
     registry_search,
     requirements,
     score_lookup,
+    score_prediction,
 )
 from tools.clients.items import available
 
@@ -207,13 +208,20 @@ def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 
 def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the set S* of RELM's Eq. 1 (at most ten models)."""
-    selected = score_lookup.select(
-        _known(dossier.get("candidates")),
-        _known(dossier.get("benchmarks")),
-        _known(dossier.get("scores")),
+    candidates, benchmarks = _known(dossier.get("candidates")), _known(dossier.get("benchmarks"))
+    scores = _known(dossier.get("scores"))
+    names = [candidate.model for candidate in candidates]
+    columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
+    columns |= {score.benchmark: score.protocol for score in scores}
+    predicted = score_prediction.predict(names, columns, deps.scores.observations(), deps.registry)
+    selected = score_lookup.select(candidates, benchmarks, scores, predicted)
+    arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
+    kept = {one.model for one in selected} | {arm.model for arm in arms}
+    predicted = [one for one in predicted if one.model in kept]
+    return Outcome(
+        score_lookup.shortlisted(selected, predicted),
+        {"selected": selected, "predicted": predicted},
     )
-    names = ", ".join(f"{one.model} ({one.s:.2f})" for one in selected[:3])
-    return Outcome(f"Shortlist of {len(selected)} by Eq. 1: {names}", {"selected": selected})
 
 
 def propose_plan(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:

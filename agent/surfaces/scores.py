@@ -80,7 +80,7 @@ def _listed(args: argparse.Namespace, scores: Scores) -> list[Cell]:
     """The cells to show; two or more named models on named benchmarks mean a comparison."""
     models = list(dict.fromkeys(name.partition("@")[0] for name in args.model or ()))
     benchmarks = list(dict.fromkeys(args.benchmark or ()))
-    known = scores.find(models or None, benchmarks or None)
+    known = scores.observations(models or None, benchmarks or None)
     if len(models) > 1 and benchmarks and not args.mix:
         chosen = scores.compare(models, benchmarks, args.protocol).protocols
         known = [one for one in known if one.protocol in chosen.get(one.benchmark, ())]

@@ -18,7 +18,7 @@ from memory.scores import Scores
 
 RECORDED = Path(__file__).parents[1] / "cassettes" / "lm_eval_results.json"
 SECRET = "s3cr3t"
-PROTOCOL = "lm-eval 0.4.13 hf · 0-shot · no chat template · pubmedqa template v1.0 · acc · items x"
+PROTOCOL = "lm-eval 0.4.13 · 0-shot · no chat template · pubmedqa template v1.0 · acc · items x"
 
 
 @pytest.fixture

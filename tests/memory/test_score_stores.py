@@ -119,16 +119,16 @@ def test_models_and_benchmarks_are_found_alone_and_together(scores, monkeypatch)
     scores.add(made)
     for most in (5_000, 0):  # by the database, then as with too many names for one statement
         monkeypatch.setattr("memory.scores.MOST_NAMED", most)
-        assert scores.find(["a/m"]) == made[:2]
-        assert scores.find(None, ["u"]) == [made[1], made[3]]
+        assert scores.observations(["a/m"]) == made[:2]
+        assert scores.observations(None, ["u"]) == [made[1], made[3]]
         assert scores.known(["b/n"], ["t"]) == [made[2]]
-        assert scores.find([], ["t"]) == []
+        assert scores.observations([], ["t"]) == []
 
 
 def test_observations_of_one_cell_stay_and_their_conflict_is_known(scores):
     other = {"revision": "2", "precision": "Q4"}
     scores.add([score(0.5), score(0.7, Origin.REPORTED), score(0.2, **other)])
-    found = cells(scores.find(["a/m"]))
+    found = cells(scores.observations(["a/m"]))
     assert [(cell.score.value, len(cell.observations)) for cell in found] == [(0.5, 2), (0.2, 1)]
     assert found[0].conflict == pytest.approx(0.2)
     believed = scores.matrix(["a/m"], ["t"]).cells["a/m", "t"]

@@ -14,7 +14,7 @@ from tools.clients.hub import Hub, HubUnavailable
 from tools.clients.hub_commit import open_pull_request
 from tools.score_publishing import NothingToPublish, prepare, why_not
 
-PROTOCOL = "lm-eval 0.4.13 hf · 0-shot · no chat template · pubmedqa template v1.0 · acc · items x"
+PROTOCOL = "lm-eval 0.4.13 · 0-shot · no chat template · pubmedqa template v1.0 · acc · items x"
 
 
 def score(value=0.5, **given):
@@ -46,7 +46,7 @@ def score(value=0.5, **given):
         ({"revision": "0123456789abcdef"}, "no known commit"),  # a digest of a local folder
         ({"model": CONSTANT}, "baseline"),
         ({"protocol": "scripted 1 · 0-shot"}, "lm-eval"),
-        ({"protocol": PROTOCOL.replace(" hf ", " dummy ")}, "simulated"),
+        ({"source": "lm-eval results_1.json through dummy"}, "simulated"),
     ],
 )
 def test_what_a_stranger_could_not_repeat_stays_here(changes, reason):

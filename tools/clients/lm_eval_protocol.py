@@ -9,9 +9,9 @@ HARNESS = "lm-eval"
 NO_CHAT = "no chat template"
 
 
-def harness(version: str, backend: str) -> str:
-    """The harness, its version and the back end it measured through, such as ``hf``."""
-    return f"{HARNESS} {version} {backend}"
+def harness(version: str) -> str:
+    """The harness and its version. A back end is told by the score's source, not here."""
+    return f"{HARNESS} {version}"
 
 
 def describe(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 LENGTHS = (0.8, 2.5)  # of numbers, in standard deviations
 NGRAMS, HASHED = (2, 3, 4), 1024
-JITTER = 1e-6
+JITTER = 1e-6  # of the prior variance: keeps noise-free scores from a singular covariance
 NEGLIGIBLE = 1e-3
 PRIOR_LOG_WEIGHT = -3.0  # a weak pull: a weight the data say nothing about stays small
 PRIOR_PRECISION = 0.01
@@ -125,7 +125,7 @@ def _loss(log_weights: Floats, parts: Floats, y: Floats) -> tuple[float, Floats]
     weights = np.exp(log_weights)
     n = len(y)
     covariance = np.tensordot(weights[:-1], parts, 1)
-    covariance[np.diag_indices(n)] += weights[-1] + JITTER
+    covariance[np.diag_indices(n)] += weights[-1] + JITTER * (1 + weights[:-1].sum())
     lower = cholesky(covariance, lower=True)
     half, _ = dpotri(lower, lower=1)
     inverse = np.tril(half) + np.tril(half, -1).T
@@ -149,7 +149,7 @@ def posterior_mean(
     covariance = np.zeros((len(values), len(values)))
     for r, c in _by_column_kernel(kept):
         covariance += r[np.ix_(rows, rows)] * c[np.ix_(columns, columns)]
-    covariance[np.diag_indices(len(values))] += process.noise + JITTER
+    covariance[np.diag_indices(len(values))] += process.noise + JITTER * (1 + process.weights.sum())
     factor = cho_factor(covariance, lower=True, overwrite_a=True)
     alpha = np.zeros(shape)
     alpha[rows, columns] = cho_solve(factor, values)

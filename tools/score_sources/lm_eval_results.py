@@ -116,7 +116,7 @@ class _Run:
             "n": n,
             "metric": shown,
             "origin": self.origin,
-            "source": f"lm-eval {self.name}",
+            "source": f"lm-eval {self.name} through {self._backend()}",
             "date": self._date(),
         }
         return entry(where, given)
@@ -124,7 +124,7 @@ class _Run:
     def _protocol(self, task: str, metric: str, n: int | None) -> str:
         version = self._table("versions").get(task)
         return describe(
-            harness(str(self.held.get("lm_eval_version") or "?"), self._backend()),
+            harness(str(self.held.get("lm_eval_version") or "?")),
             shots=self._table("n-shot").get(task, "?"),
             chat=self._chat(),
             task=task,

@@ -140,7 +140,7 @@ def test_posterior_mean_equals_the_textbook_formula():
     process = Process(np.array([0.7, 0.4]), 0.3)
     products = [(r, c), (np.eye(5), np.ones((4, 4)))]
     full = 0.7 * np.kron(r, c) + 0.4 * np.kron(np.eye(5), np.ones((4, 4)))
-    noisy = full[np.ix_(cells, cells)] + (0.3 + 1e-6) * np.eye(11)
+    noisy = full[np.ix_(cells, cells)] + (0.3 + 1e-6 * (1 + 0.7 + 0.4)) * np.eye(11)
     wanted = full[:, cells] @ np.linalg.solve(noisy, y)
     np.testing.assert_allclose(posterior_mean(process, products, i, j, y).ravel(), wanted)
 

@@ -34,14 +34,14 @@ def test_a_recorded_file(result):
     assert acc == Score(
         model="acme/m",
         benchmark="made_choice",
-        protocol="lm-eval 0.4.13 dummy · 0-shot · no chat template · made_choice template v1.0"
+        protocol="lm-eval 0.4.13 · 0-shot · no chat template · made_choice template v1.0"
         " · acc · items json test, first 16 of 20",
         value=0.75,
         low=0.75 - 1.6448536269514722 * 0.11180339887498948,
         high=0.75 + 1.6448536269514722 * 0.11180339887498948,
         n=16,
         origin=Origin.ELSEWHERE,
-        source="lm-eval results_2026-11-25T15-03-39.json",
+        source="lm-eval results_2026-11-25T15-03-39.json through dummy",
         date="2026-11-25",
     )
     assert (norm.metric, norm.value) == ("acc_norm", 0.625)
@@ -49,7 +49,7 @@ def test_a_recorded_file(result):
 
 
 def test_the_protocol_is_spelled_as_for_what_is_measured_here(result, tmp_path):
-    ours = LmEvalRunner(tmp_path, "python", {}).protocol("pubmedqa")
+    ours = LmEvalRunner((), "python", {}, tmp_path / "log").protocol("pubmedqa")
     (read,) = result(
         results={"pubmedqa": {"acc,none": 0.5}},
         versions={"pubmedqa": 1.0},
