@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 MODEL = re.compile(r"[\w.\-]{1,96}(/[\w.\-]{1,96})?(@[\w.\-]{1,64})?")
@@ -20,7 +21,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         dest="verb", required=True, metavar="show|import|export|missing|publish"
     )
     show = verbs.add_parser("show", help="what is known, with origin and protocol")
-    _cells(show)
+    _cells(show, model)
     show.add_argument("--protocol", metavar="TEXT", help="only scores of this protocol")
     show.add_argument("--mix", action="store_true", help="compare across protocols all the same")
     show.add_argument("--json", action="store_true", help="print one JSON object")
@@ -31,7 +32,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     where = missing.add_mutually_exclusive_group()
     where.add_argument("--run", help="the shortlist of a run's report")
     where.add_argument("--thread", help="the shortlist of a conversation")
-    _cells(missing)
+    _cells(missing, plain_model)
     missing.add_argument("--json", action="store_true", help="print one JSON object")
     _publish(verbs.add_parser("publish", help="propose what was measured here to the Hub"))
 
@@ -41,6 +42,13 @@ def model(text: str) -> str:
     if not MODEL.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no model id; write <org>/<name>[@revision]")
     return text
+
+
+def plain_model(text: str) -> str:
+    """``<org>/<name>`` alone, where a revision would mean nothing."""
+    if "@" in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: leave the revision out here")
+    return model(text)
 
 
 def scale(text: str) -> float:
@@ -62,8 +70,8 @@ def place(text: str) -> tuple[str, tuple[str, str]]:
     return match[1], (match[2], match[3])
 
 
-def _cells(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", action="append", type=model, metavar="ID", help="repeatable")
+def _cells(command: argparse.ArgumentParser, kind: Callable[[str], str]) -> None:
+    command.add_argument("--model", action="append", type=kind, metavar="ID", help="repeatable")
     command.add_argument("--benchmark", action="append", metavar="TASK", help="repeatable")
 
 
@@ -74,7 +82,9 @@ def _bring_in(command: argparse.ArgumentParser) -> None:
         help="lm-eval .json or a folder of them, .csv, .jsonl, a model card, .eval_results .yaml",
     )
     command.add_argument("--scale", type=scale, metavar="100", help="the values are percent")
-    command.add_argument("--model", type=model, metavar="ID", help="whose scores the file holds")
+    command.add_argument(
+        "--model", type=plain_model, metavar="ID", help="whose scores the file holds"
+    )
     command.add_argument(
         "--measured-here", action="store_true", help="they are this installation's own"
     )
@@ -83,7 +93,7 @@ def _bring_in(command: argparse.ArgumentParser) -> None:
 
 
 def _publish(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", type=model, metavar="MODEL")
+    command.add_argument("model", type=plain_model, metavar="MODEL")
     command.add_argument("--run", help="only what this run measured")
     command.add_argument(
         "--as",

@@ -217,15 +217,15 @@ def _shortlist(args: argparse.Namespace, settings: Settings) -> tuple[list[str],
         return score_lookup.shortlist(dict(state))
     if not args.model or not args.benchmark:
         raise BadRequest("Name --run or --thread, or at least one --model and one --benchmark.")
-    return [name.partition("@")[0] for name in args.model], args.benchmark
+    return args.model, args.benchmark
 
 
 # --- publish ----------------------------------------------------------------------------
 
 
 def _publish(args: argparse.Namespace, settings: Settings, scores: Scores) -> None:
-    model = args.model.partition("@")[0]
-    made = score_publishing.prepare(model, scores.own([model]), args.run, dict(args.places))
+    mine = scores.own([args.model])
+    made = score_publishing.prepare(args.model, mine, args.run, dict(args.places))
     folder = settings.runs / "published"
     hub = wiring.hub(settings)
     _preview(made, settings)

@@ -207,6 +207,7 @@ def test_bad_requests_are_one_line(mirror, words, says):
         ["scores"],
         ["scores", "show", "--model", "a b"],
         ["scores", "publish", "a/b/c"],
+        ["scores", "publish", "a/b@main"],
         ["scores", "import", "x.csv", "--scale", "0"],
         ["scores", "import", "x.csv", "--scale", "nan"],
         ["scores", "publish", "a/b", "--as", "nonsense"],

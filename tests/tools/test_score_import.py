@@ -94,12 +94,14 @@ def test_a_source_that_breaks_off_adds_nothing(scores, tmp_path):
 
 def test_eval_results_files_need_to_be_told_whose_they_are(scores, tmp_path):
     path = tmp_path / "hle.yaml"
-    path.write_text("- dataset: {id: a/b, task_id: t}\n  value: 0.25\n- 7\n", "utf-8")
+    path.write_text(
+        "- dataset: {id: a/b, task_id: t}\n  value: 0.25\n  date: 2026-01-02\n- 7\n", "utf-8"
+    )
     with pytest.raises(BadRequest, match="--model"):
         bring(scores, path)
     done = bring(scores, path, model="a/m")
-    assert [(one.model, one.value, one.origin) for one in done.added] == [
-        ("a/m", 0.25, Origin.REPORTED)
+    assert [(one.model, one.value, one.origin, one.date) for one in done.added] == [
+        ("a/m", 0.25, Origin.REPORTED, "2026-01-02")
     ]
     assert len(done.refused) == 1
 

@@ -12,7 +12,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,8 @@ def word(value: object) -> str:
     """A plain value as text, "" for none. Raises ValueError for lists and tables."""
     if value is None:
         return ""
+    if isinstance(value, date):  # YAML reads 2026-01-02 as one
+        return value.isoformat()
     if not isinstance(value, str | int | float):
         raise ValueError(f"{_short(value)} where one word is expected")
     return str(value)

@@ -83,22 +83,22 @@ def _eval_result(where: str, raw: Any, model: str, source: str, scale: float | N
         found = parse_eval_result_entries([raw])[0]
         dataset, task = word(found.dataset_id), word(found.task_id)
         notes = " ".join(word(found.notes).split())
+        at, day = word(found.dataset_revision)[:12], word(found.date)
+        link = word(found.source_url) or f"{source}/{word(raw.get('filename'))}".rstrip("/")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         lacks = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         return Refused(where, f"the Hub's parser can't read it: {lacks[:200]}")
     trusted = raw.get("verified") is not False and bool(found.verify_token)
-    at = f"@{str(found.dataset_revision)[:12]}" if found.dataset_revision else ""
+    test = f"{dataset}#{task}" + (f"@{at}" if at else "")
     given = {
         "model": model,
         "benchmark": task_of(dataset, task),
-        "protocol": " · ".join(
-            filter(None, ("Hub evaluation results", f"{dataset}#{task}{at}", notes))
-        ),
+        "protocol": " · ".join(filter(None, ("Hub evaluation results", test, notes))),
         "value": found.value,
         "metric": "score",
         "origin": Origin.VERIFIED if trusted else Origin.REPORTED,
-        "source": found.source_url or "/".join(filter(None, (source, raw.get("filename")))),
-        "date": found.date,
+        "source": link,
+        "date": day,
     }
     return entry(where, given, scale=scale, fractions=False)
 
