@@ -169,7 +169,7 @@ class Database:
         unreachable = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         if not unreachable and getattr(error, "sqlstate", None) not in _REFUSALS:
             return None
-        said = " ".join(str(error).split()).rstrip(".")
+        said = " ".join(str(error).split()).rstrip(".?")
         return StoreUnavailable(
             f"Can't use the database {self.name}: {self._blotted(said)}. Check"
             " MIRROR_DATABASE_URL and that the server runs; what was kept is kept."

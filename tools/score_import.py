@@ -131,7 +131,7 @@ def _yaml(path: Path, model: str | None, scale: float | None) -> Iterator[Entry]
         return model_card.read(path, model, scale)
     if model is None:
         raise BadRequest(f"{path} does not say whose results it holds; add --model <org>/<name>.")
-    return hub_results.eval_results(model_card.load(path), model, path.name, scale)
+    return hub_results.of_file(model_card.load(path), model, path.name, scale)
 
 
 def _folder(folder: Path, model: str | None, origin: Origin) -> Iterator[Entry]:

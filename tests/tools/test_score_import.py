@@ -95,7 +95,9 @@ def test_a_source_that_breaks_off_adds_nothing(scores, tmp_path):
 def test_eval_results_files_need_to_be_told_whose_they_are(scores, tmp_path):
     path = tmp_path / "hle.yaml"
     path.write_text(
-        "- dataset: {id: a/b, task_id: t}\n  value: 0.25\n  date: 2026-01-02\n- 7\n", "utf-8"
+        "- dataset: {id: a/b, task_id: t}\n  value: 0.25\n  date: 2026-01-02\n"
+        "  verifyToken: mine\n- 7\n",
+        "utf-8",
     )
     with pytest.raises(BadRequest, match="--model"):
         bring(scores, path)

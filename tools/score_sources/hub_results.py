@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from memory.errors import BadRequest
-from memory.records import Origin
+from memory.records import Origin, Score
 from tools.clients.hub import HubUnavailable
 from tools.score_sources import model_card
 from tools.score_sources.entry import Refused, entry, number, word
@@ -41,7 +41,7 @@ def of_model(hub: Hub, model: str, scale: float | None = None) -> Iterator[Entry
     results, index = held.get("evalResults") or [], held.get("model-index")
     if not results and not index:
         raise BadRequest(f"The Hub states no scores of {name}.")
-    yield from eval_results(results, name, f"{hub.endpoint}/{name}", scale)
+    yield from _eval_results(results, name, f"{hub.endpoint}/{name}", scale)
     if index:
         yield from model_card.entries(index, name, f"{hub.endpoint}/{name}", scale)
 
@@ -66,10 +66,16 @@ def of_leaderboard(hub: Hub, dataset: str, scale: float | None = None) -> Iterat
         yield _ranked(f"entry {rank}", raw, dataset, source, scale)
 
 
-def eval_results(
-    held: object, model: str, source: str, scale: float | None = None
-) -> Iterator[Entry]:
-    """The entries of ``evalResults`` as the API gives them, or of an ``.eval_results`` file."""
+def of_file(held: object, model: str, source: str, scale: float | None = None) -> Iterator[Entry]:
+    """The entries of an ``.eval_results`` file: self-reported, as nobody here checks a token."""
+    for found in _eval_results(held, model, source, scale):
+        if isinstance(found, Score):
+            yield found.model_copy(update={"origin": Origin.REPORTED})
+        else:
+            yield found
+
+
+def _eval_results(held: object, model: str, source: str, scale: float | None) -> Iterator[Entry]:
     for place, raw in enumerate(held if isinstance(held, list) else [held], start=1):
         yield _eval_result(f"evaluation result {place}", raw, model, source, scale)
 
