@@ -18,7 +18,11 @@ from tools.clients.lm_eval_process import ALLOWED
 
 
 class Settings(BaseSettings):
-    """Frozen settings; secrets print as stars."""
+    """Frozen settings; secrets print as stars.
+
+    ``database_url`` moves the scores alone, so that a team can share them. The ledger, findings
+    and checkpoints stay SQLite files under ``home`` for now: they belong to one machine.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="MIRROR_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
@@ -36,6 +40,9 @@ class Settings(BaseSettings):
         description="what can be made again: embeddings, unpacked weights",
     )
     runs: Path = Field(Path("runs"), description="where reports are written")
+    database_url: SecretStr | None = Field(
+        None, description="another database for the scores, such as postgresql://..."
+    )
     models_dir: Path | None = Field(None, description="local weights as <org>/<name>/")
     backend: Literal["hf", "vllm"] = Field("hf", description="what computes local weights")
     worker_python: Path | None = Field(

@@ -61,7 +61,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
     return Deps(
         clock=clock,
         registry=Registry.load(),
-        scores=Scores(home / "scores.sqlite"),
+        scores=scores(settings),
         findings=Findings(home / "findings.sqlite", encoder.encode, encoder.name),
         ledger=Ledger(home / "ledger.sqlite", clock),
         embedder=encoder,
@@ -74,7 +74,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         gpu_usd_per_hour=settings.gpu_usd_per_hour,
         minutes=settings.minutes,
         progress=to_stream,
-        hub=None if settings.offline else Hub(settings.hub_url, token=settings.hub_token),
+        hub=hub(settings),
     )
 
 
@@ -82,6 +82,18 @@ def connect(settings: Settings, planner: str | None = None) -> Session:
     """A session on this deployment's conversations."""
     held = conversations(settings)
     return Session(build(held.checkpointer()), deps(settings, planner), held)
+
+
+def scores(settings: Settings) -> Scores:
+    """This deployment's scores alone: a file, or the database of ``MIRROR_DATABASE_URL``."""
+    if settings.database_url is not None:
+        return Scores(settings.database_url.get_secret_value())
+    return Scores(_folder(settings.home, "MIRROR_HOME") / "scores.sqlite")
+
+
+def hub(settings: Settings) -> Hub | None:
+    """This deployment's Hub; None where nothing may be asked of it."""
+    return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token)
 
 
 def conversations(settings: Settings) -> Conversations:

@@ -18,6 +18,7 @@ from tools.clients import installed
 from tools.clients import items as local_items
 from tools.clients.item_sources import SOURCES
 from tools.clients.lm_eval_process import ArmFailed, WorkerProcess
+from tools.clients.lm_eval_protocol import describe, harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tools.clients.backend import Backend, Event
     from tools.clients.items import Item
 
-HARNESS = "lm-eval"
 CHUNK = 8
 TIMEOUT = 120.0
 CHARS_PER_TOKEN = 4.0
@@ -66,7 +66,7 @@ class LmEvalRunner:
     @property
     def name(self) -> str:
         """Harness and version."""
-        return f"{HARNESS} {installed.version('lm_eval')}"
+        return harness(installed.version("lm_eval"))
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """Every back end's arms of each model, the baseline last; else why not."""
@@ -81,9 +81,13 @@ class LmEvalRunner:
 
     def protocol(self, benchmark: str) -> str:
         """What a score must share to compare: harness, shots, template, metric and item set."""
-        return (
-            f"{self.name} · 0-shot · no chat template · {benchmark} template "
-            f"{template_version(benchmark)} · acc · items {local_items.label(benchmark)}"
+        return describe(
+            self.name,
+            shots=0,
+            task=benchmark,
+            template=template_version(benchmark),
+            metric="acc",
+            items=local_items.label(benchmark),
         )
 
     def items(self, benchmark: str, n: int, seed: int) -> list[str]:
