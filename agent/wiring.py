@@ -117,7 +117,7 @@ def runner(settings: Settings, cache: Path) -> LmEvalRunner:
         ],
         str(settings.worker_python or sys.executable),
         environment.worker_environment(),
-        cache / "logs" / "lm-eval-worker.log",
+        cache / "logs",
     )
 
 

@@ -60,3 +60,7 @@ class Backend(Protocol):
     def pace(self, arm: Arm) -> Pace:
         """How long the arm takes. Raises ``ArmFailed`` when it is not to be had any more."""
         ...
+
+    def memory(self, arm: Arm) -> int:
+        """Bytes of this machine's memory that the loaded arm holds. Raises as ``pace`` does."""
+        ...

@@ -84,6 +84,10 @@ class HfBackend:
         per_token = 2 * held.params / FLOPS_PER_SECOND
         return Pace(start, LOAD_SECONDS_PER_GB * gigabytes, per_token, SECONDS_PER_ITEM)
 
+    def memory(self, arm: Arm) -> int:
+        """The weights in float32."""
+        return self._held(arm).bytes_in_memory
+
     def _request(self, held: Weights, folder: Path) -> dict[str, object]:
         return {
             "op": "load",

@@ -19,12 +19,13 @@ from tools.clients import items as local_items
 from tools.clients.item_sources import SOURCES
 from tools.clients.lm_eval_process import ArmFailed, WorkerProcess
 from tools.clients.lm_eval_protocol import describe, harness
+from tools.clients.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from memory.records import Model
-    from tools.clients.backend import Backend, Event
+    from tools.clients.backend import Backend
     from tools.clients.items import Item
 
 CHUNK = 8
@@ -40,28 +41,24 @@ CONSTANT_ARM = Arm(
 
 
 class LmEvalRunner:
-    """Measures arms of several back ends in one worker process, reused from arm to arm."""
+    """Measures arms of several back ends, each arm in a process of its own."""
 
     def __init__(
         self,
         backends: Sequence[Backend],
         python: str,
         env: Mapping[str, str],
-        log: Path,
+        logs: Path,
         *,
         timeout: float = TIMEOUT,
     ) -> None:
-        """Nothing starts yet. ``env`` is what the subprocess may see, cut to a few names.
+        """Nothing starts yet. ``env`` is what the subprocesses may see, cut to a few names.
 
         ``python`` is the interpreter that has lm-eval and what the back ends need.
         """
         self._backends = {backend.name: backend for backend in backends}
-        self._command = (python, "-m", "tools.clients.lm_eval_worker")
-        self._env = env
-        self._log = log
+        self._pool = WorkerPool((python, "-m", "tools.clients.lm_eval_worker"), env, logs)
         self._timeout = timeout
-        self._worker: WorkerProcess | None = None
-        self._loaded: str | None = None
 
     @property
     def name(self) -> str:
@@ -144,10 +141,8 @@ class LmEvalRunner:
             yield from _chunk(worker, arm, benchmark, chunk, timeout)
 
     def close(self) -> None:
-        """End the worker process; the next probe or run starts another."""
-        if self._worker is not None:
-            self._worker.kill()
-        self._worker = self._loaded = None
+        """End the worker processes; the next probe or run starts another."""
+        self._pool.close()
 
     def _backend(self, arm: Arm) -> Backend:
         try:
@@ -156,20 +151,13 @@ class LmEvalRunner:
             raise ArmFailed(f"{arm.name}: there is no back end {arm.backend!r} here.") from None
 
     def _ready(self, arm: Arm) -> WorkerProcess:
-        """The worker with the arm loaded."""
-        if self._worker is not None and self._worker.alive and self._loaded == arm.name:
-            return self._worker
+        """The arm's worker, loaded."""
         backend = self._backend(arm)
-        if self._worker is None or not self._worker.alive:
-            self._worker = WorkerProcess(self._command, self._env, self._log)
-        worker, self._loaded = self._worker, None
 
-        def ask(request: Event) -> Iterator[Event]:
-            return worker.ask(request, self._timeout)
+        def load(worker: WorkerProcess) -> None:
+            backend.load(arm, lambda request: worker.ask(request, self._timeout))
 
-        backend.load(arm, ask)
-        self._loaded = arm.name
-        return worker
+        return self._pool.get(arm.name, backend.memory(arm), load)
 
 
 def template_version(benchmark: str) -> str:

@@ -105,6 +105,10 @@ class ServedBackend:
         self._server(arm)
         return Pace(START_SECONDS, 0.0, 1 / TOKENS_PER_SECOND, 0.02, FASTER, SLOWER)
 
+    def memory(self, arm: Arm) -> int:
+        """None: the weights are the server's."""
+        return 0
+
     def _server(self, arm: Arm) -> Server:
         try:
             return self._servers[arm.weights or ""]

@@ -30,8 +30,7 @@ def runner(tmp_path, reply="pass"):
     script.write_text(f"#!{sys.executable}\n{REPLY % reply}")
     script.chmod(0o755)
     backend = HfBackend(tmp_path / "cache", hf_cache=tmp_path / "none")
-    log = tmp_path / "lm-eval-worker.log"
-    return LmEvalRunner([backend], str(script), {}, log, timeout=5)
+    return LmEvalRunner([backend], str(script), {}, tmp_path, timeout=5)
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def test_the_same_weights_at_two_precisions_are_two_arms(tmp_path):
 def test_the_first_run_counts_unpacking_in_the_worst_case(tmp_path, arm):
     unpacked = runner(tmp_path).seconds(arm, "medmcqa", 8)
     backend = HfBackend(tmp_path / "cold", hf_cache=tmp_path / "none")
-    cold = LmEvalRunner([backend], "python", {}, tmp_path / "log").seconds(arm, "medmcqa", 8)
+    cold = LmEvalRunner([backend], "python", {}, tmp_path).seconds(arm, "medmcqa", 8)
     assert cold[:2] == unpacked[:2]
     assert cold[2] > unpacked[2] + 20
 
@@ -101,7 +100,7 @@ def test_a_failing_worker_fails_the_arm_and_names_the_log(tmp_path, arm, reply, 
     mine = runner(tmp_path, reply)
     with pytest.raises(ArmFailed, match=message) as caught:
         mine.probe(arm)
-    assert "lm-eval-worker.log" in str(caught.value)
+    assert "lm-eval-HuggingFaceTB-SmolLM2" in str(caught.value)
     mine.close()
 
 
@@ -169,7 +168,7 @@ print(json.dumps(out))
 def test_real_weights_pass_the_probe_and_shifted_ones_do_not(request):
     cache = request.config.cache.mkdir("mirror")
     backend = HfBackend(cache, hf_cache=cache / "none")
-    mine = LmEvalRunner([backend], sys.executable, worker_environment(), cache / "log")
+    mine = LmEvalRunner([backend], sys.executable, worker_environment(), cache / "logs")
     real = mine.arms([SMOL])[0][0]
     mine.probe(real)  # unpacks them when this is the first test that needs them
     mine.close()

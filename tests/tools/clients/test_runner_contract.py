@@ -25,7 +25,7 @@ def runner(request):
         return
     cache = request.config.cache.mkdir("mirror")  # unpacking costs 40 s, so it is kept
     backend = HfBackend(cache, hf_cache=cache / "none")
-    real = LmEvalRunner([backend], sys.executable, worker_environment(), cache / "log")
+    real = LmEvalRunner([backend], sys.executable, worker_environment(), cache / "logs")
     yield real
     real.close()
 

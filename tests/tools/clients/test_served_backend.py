@@ -26,7 +26,7 @@ def weights(request):
         [HfBackend(cache, hf_cache=cache / "none")],
         sys.executable,
         worker_environment(),
-        cache / "log",
+        cache / "logs",
     )
     arm = local.arms([SMOL])[0][0]
     local.probe(arm)
@@ -36,8 +36,7 @@ def weights(request):
 
 def served(tmp_path, url, tokenizer=None, key=None):
     backend = ServedBackend([Server(SMOL.id, url, SMOL.id, tokenizer)], key)
-    log = tmp_path / "worker.log"
-    made = LmEvalRunner([backend], sys.executable, worker_environment(), log, timeout=60)
+    made = LmEvalRunner([backend], sys.executable, worker_environment(), tmp_path, timeout=60)
     return made, made.arms([SMOL])[0][0]
 
 
