@@ -123,13 +123,10 @@ def usd_per_token(folder: Path, names: Sequence[str]) -> tuple[Floats, dict[str,
         alias = next((v for start, v in SOLD_AS.items() if name.startswith(start)), None)
         own = next((v for start, v in PARAMS.items() if name.startswith(start)), params)
         if alias:
-            how, price = "name", sold[alias]
-        elif np.isfinite(own):
-            how, price = "size", by_size[_size_class(own)]
+            found.append(sold[alias])
         else:
-            how, price = "neither", None
-        priced[how] += 1
-        found.append(price)
+            found.append(by_size[_size_class(own)] if np.isfinite(own) else None)
+        priced["name" if alias else "size" if np.isfinite(own) else "neither"] += 1
     middle = np.median([price for price in found if price is not None], axis=0)
     return np.array([middle if price is None else price for price in found]).T, priced
 

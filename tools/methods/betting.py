@@ -41,23 +41,33 @@ def log_wealth(differences: ArrayLike, bound: float, population: float = math.in
     Raises:
         ValueError: a difference that is not in [-1, 1], or more of them than the population.
     """
-    y, size = (_checked(differences, population) + 1) / 2, float(population)
-    target = (bound + 1) / 2
-    seen = np.arange(y.size)
-    before = np.cumsum(y) - y
-    # The least mean of what is left, were the whole population's at least the bound.
-    left = np.full(y.size, target)
-    if math.isfinite(size):
-        left = (size * target - before) / (size - seen)
-    mean = np.clip(left, 0.0, 1.0)
+    d = _checked(differences, population)
+    log = wealth_of(d, fair(d, bound, population))
+    if d.size == population and d.size and d.mean() < bound - _ROUNDING:
+        log[-1] = np.inf
+    return log
+
+
+def fair(differences: Floats, bound: float, population: float = math.inf) -> Floats:
+    """(n,) the least mean that what is left had before each item, were "mean >= bound" true."""
+    if not math.isfinite(population):
+        return np.full(differences.size, bound)
+    before = np.cumsum(differences) - differences
+    return np.asarray((population * bound - before) / (population - np.arange(differences.size)))
+
+
+def wealth_of(differences: Floats, means: Floats) -> Floats:
+    """Log wealth after each item, betting that it falls below ``means`` (n,), the fair price.
+
+    The price of an item may depend on all that was seen before it. A price above 1, which no
+    item can reach, is the end: infinite wealth from there on.
+    """
+    y, mean = (differences + 1) / 2, np.clip((means + 1) / 2, 0.0, 1.0)
     stake = BETS[:, None] / np.maximum(1 - mean, _ROUNDING)
     wealth = np.cumsum(np.log1p(stake * (mean - y)), axis=1)
-    log = np.logaddexp.reduce(wealth, axis=0) - math.log(BETS.size)
-    impossible = left > 1 + _ROUNDING
-    if y.size == size:
-        impossible[-1:] |= y.mean() < target - _ROUNDING
-    log[np.logical_or.accumulate(impossible)] = np.inf
-    return np.asarray(log)
+    log = np.asarray(np.logaddexp.reduce(wealth, axis=0) - math.log(BETS.size))
+    log[np.logical_or.accumulate(means > 1 + _ROUNDING)] = np.inf
+    return log
 
 
 def rejects(
