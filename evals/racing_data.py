@@ -22,6 +22,7 @@ import numpy as np
 
 from evals.routing import read_lines
 from evals.routing_facts import known_params, table
+from memory.errors import MirrorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,8 @@ def llmrouter(folder: Path) -> Scored:
     """All queries of LLMRouter; raises ``MirrorError`` when a file is missing."""
     source = folder / "routing" / "llmrouter"
     rows = read_lines(source / "query_x_llm_scores_train.jsonl.gz")
-    about = json.loads((source / "llmrouter_default_llm.json").read_text(encoding="utf-8"))
+    prices = _present(source / "llmrouter_default_llm.json")
+    about = json.loads(prices.read_text(encoding="utf-8"))
     names = tuple(sorted(rows[0]["scores"]))
     scores = np.array([[row["scores"][name] for name in names] for row in rows], dtype=np.float64)
     usd = np.array([[about[m]["input_price"] + about[m]["output_price"] for m in names]]) / 1e6
@@ -134,13 +136,19 @@ def usd_per_token(folder: Path, names: Sequence[str]) -> tuple[Floats, dict[str,
 def _list_prices(path: Path) -> dict[str, Floats]:
     """Median over providers of (USD a token read, USD a token written)."""
     offers: dict[str, list[tuple[float, float]]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
+    with _present(path).open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             cents = [row[f"{way}_cents_per_million_tokens"] for way in ("input", "output")]
             if all(cents):
                 read, written = (float(x) / 1e8 for x in cents)
                 offers.setdefault(row["model_id"], []).append((read, written))
     return {model: np.median(prices, axis=0) for model, prices in offers.items()}
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise MirrorError(f"There is no {path}; --data must name the folder with it.")
+    return path
 
 
 def _size_class(params: float) -> int:
