@@ -72,13 +72,15 @@ class Standing:
 class Difference:
     """Mean of one arm minus another on the n items both answered; NaN when there is none.
 
-    ``low`` and ``high``: its confidence sequence.
+    ``low`` and ``high``: its confidence sequence. ``p``: two-sided, against a difference of 0,
+    valid at any stopping time (the inverse of the most wealth ever won by betting against it).
     """
 
     mean: float
     low: float
     high: float
     n: int
+    p: float
 
 
 class Race:
@@ -225,7 +227,12 @@ class Race:
         """Score of ``a`` minus score of ``b``; the sequence ever misses it with chance delta."""
         d = self._contest.differences(self._known(a), self._known(b))
         low, high = betting.bounds(d, self._delta / 2, self._population)
-        return Difference(float(d.mean()) if d.size else math.nan, low, high, d.size)
+        wealth = max(
+            float(betting.log_wealth(side, 0.0, self._population).max(initial=0.0))
+            for side in (d, -d)
+        )
+        p = min(1.0, 2.0 * math.exp(-wealth))
+        return Difference(float(d.mean()) if d.size else math.nan, low, high, d.size, p)
 
     def _known(self, arm: str) -> int:
         _require(arm in self._row, f"no arm is called {arm!r}")
