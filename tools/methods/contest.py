@@ -75,7 +75,10 @@ class Contest:
         self._eliminate()
 
     def withdraw(self, row: int) -> None:
-        """Take an arm out of the contest, and with it what others have lost to it."""
+        """Take an arm out, and with it what others lost to it.
+
+        The guarantee is then for the arms that stay, if its scores weren't the reason.
+        """
         self.alive[row] = False
         self.out[:] = False
         self._eliminate()

@@ -127,8 +127,9 @@ class Race:
             population: number of items the verdict is about, not fewer than ``items``; none:
                 just these. Infinite: every item like them.
             first: items of the first round.
-            growth: how many times as many items an arm has after a round. Each round is a look;
-                looks are free but for starting the arms again.
+            growth: how many times as many items an arm has after a round. Looks are free but for
+                starting the arms again: on AlpacaEval 1.5 took a seventh more items than 1.15,
+                and 2 a third more, in far fewer rounds.
             seed: of the order of items.
 
         Raises:

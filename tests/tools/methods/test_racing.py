@@ -142,6 +142,36 @@ def test_told_again_in_any_order_it_goes_on_where_it_was(stop):
     assert again.standing() == race.standing()
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_any_race_ends_within_its_budget_and_is_the_same_told_backwards(seed):
+    rng = np.random.default_rng(seed)
+    k, n = int(rng.integers(1, 7)), int(rng.integers(0, 60))
+    scores = np.where(rng.random((n, k)) < rng.choice([0, 0.2, 0.9]), NAN, rng.random((n, k)))
+    given = {
+        "prices": rng.choice([0, 0.1, 1, 30], size=k).tolist(),
+        "costs": rng.choice([0, 1, 5], size=k).tolist(),
+        "cost_weight": rng.choice([0, 0.05, 0.5]),
+        "margin": rng.choice([0, 0.01, 0.2, 1]),
+        "tolerance": rng.choice([0, 0.001, 0.1]),
+        "patience": rng.choice([0, 0.25, math.inf]),
+        "budget": rng.choice([0, 3.3, 50, math.inf]),
+        "population": rng.choice([n, n + 10, math.inf]),
+        "growth": rng.choice([1.01, 1.15, 3]),
+        "seed": seed,
+    }
+    arms, items = names(scores)
+    race, again = Race(arms, items, **given), Race(arms, items, **given)
+    told = play(race, scores)
+    end = race.standing()
+    assert end.verdict != "racing"
+    assert end.ended
+    assert end.spent <= given["budget"] + 1e-6
+    assert len({(arm, item) for arm, item, _ in told}) == len(told)
+    for result in reversed(told):
+        again.tell(*result)
+    assert state(again) == (end, {})
+
+
 def test_results_nobody_asked_for_wait_until_they_are():
     scores = right([0.2, 0.5, 0.9], n=100)
     arms, items = names(scores)
