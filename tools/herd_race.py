@@ -116,9 +116,11 @@ class HerdRace:
         self, results: Iterable[ItemResult], weights: Mapping[str, float]
     ) -> list[Comparison]:
         """Every two arms that share an item, by the test that holds for how they stopped."""
-        end = self.end()
+        end, asked = self.end(), self.race.standing().asked
+        everything = sum(map(len, self.items.values()))
+        cut = {arm for arm in asked if asked[arm] < everything and (end.certain or arm in end.out)}
         return [
-            self._at_any_time(one) if end.certain or {one.a, one.b} & end.out.keys() else one
+            self._at_any_time(one) if {one.a, one.b} & cut else one
             for one in compare(list(results), weights)
         ]
 
