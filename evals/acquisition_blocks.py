@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
@@ -146,7 +146,7 @@ def _size_in(name: str) -> float:
 
 def jobs(block: Block, worlds: Sequence[int], each: int) -> Iterator[Job]:
     """``each`` jobs of each world, a world a seed."""
-    side = {"name": block.models, "size": np.log(block.billions)}
+    side: dict[str, ArrayLike] = {"name": block.models, "size": np.log(block.billions)}
     likeness = kernels({"name": block.benchmarks}, len(block.benchmarks))["name"]
     for seed in worlds:
         rng = np.random.default_rng(seed)
@@ -155,7 +155,7 @@ def jobs(block: Block, worlds: Sequence[int], each: int) -> Iterator[Job]:
         share[unmeasured] = KNOWN_UNMEASURED
         known = np.where(rng.random(block.scores.shape) < share, block.scores, np.nan)
         believed = belief.of_scores(
-            known, unmeasured, models=side, benchmarks={"name": block.benchmarks}
+            known, unmeasured.tolist(), models=side, benchmarks={"name": block.benchmarks}
         )
         for k in range(each):
             drawn = rng.permutation(UNMEASURED)
@@ -165,7 +165,7 @@ def jobs(block: Block, worlds: Sequence[int], each: int) -> Iterator[Job]:
             kept = drawn[: rng.integers(LEAST_COLUMNS, MOST_COLUMNS + 1)]
             yield Job(
                 block.scores[:, unmeasured[kept]],
-                believed.only(kept),
+                believed.only(kept.tolist()),
                 rng.dirichlet(np.full(len(kept), 2.0)),
                 unmeasured[kept].tolist(),
                 known,

@@ -13,6 +13,7 @@ import numpy as np
 
 from tools.methods import acquisition, selection
 from tools.methods.belief import Belief
+from tools.methods.choice import Choice
 from tools.methods.completion import least_squares
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ class Replay:
 
     job: Job
     prices: Floats  # (M, J) dollars
-    choice: acquisition.Choice
+    choice: Choice
 
     @classmethod
     def of(cls, job: Job, *, by_size: bool) -> Replay:
         """Uniform prices, or each cell's proportional to the model's parameters."""
         each = job.billions if by_size else np.ones_like(job.billions)
         prices = np.broadcast_to(each[:, None], job.truth.shape).copy()
-        return cls(job, prices, acquisition.Choice.of(job.belief, job.weights, tolerance=TOLERANCE))
+        return cls(job, prices, Choice.of(job.belief, job.weights, tolerance=TOLERANCE))
 
     @property
     def missing(self) -> list[Cell]:
@@ -63,7 +64,7 @@ class Replay:
         """What measuring a cell would show."""
         return float(self.job.truth[cell])
 
-    def after(self, cells: Sequence[Cell]) -> acquisition.Choice:
+    def after(self, cells: Sequence[Cell]) -> Choice:
         """The choice once ``cells`` are measured."""
         return self.choice.learn(cells, [self.score(cell) for cell in cells])
 
@@ -137,7 +138,7 @@ def herd(replay: Replay, seed: int) -> Floats:
     models = len(scores)
     ranked = selection.select(np.zeros(models), replay.job.weights, scores, alpha=0.0, k=models)
     belief = Belief(np.repeat(ranked.s[:, None], scores.shape[1], 1), replay.job.belief.covariance)
-    by_paper = acquisition.Choice.of(belief, replay.job.weights)
+    by_paper = Choice.of(belief, replay.job.weights)
     return replay.along(acquisition.herd_cells(by_paper, replay.prices, np.inf, shortlist=models))
 
 

@@ -85,7 +85,9 @@ class Belief:
         """
         measured = np.asarray(values, dtype=np.float64)
         if measured.shape != (len(cells),) or not np.isfinite(measured).all():
-            raise ValueError(f"{len(cells)} cells need as many finite scores, not {values}")
+            raise ValueError(
+                f"{len(cells)} cells need as many finite scores, not {measured.tolist()}"
+            )
         flat, first = np.unique(places(cells, self.mean.shape), return_index=True)
         missing = self.covariance[flat, flat] > 0
         flat, seen = flat[missing], measured[first][missing]
@@ -243,9 +245,13 @@ class _Field:
         left, size, right = np.linalg.svd(predicted - predicted.mean(0), full_matrices=False)
         share = size[:DIRECTIONS] / max(size[0], 1e-12)
         latent = []
-        for place in (left[:, :DIRECTIONS], right[:DIRECTIONS].T):
+        for place, of in ((left[:, :DIRECTIONS], cells.i), (right[:DIRECTIONS].T, cells.j)):
             scaled = place * share * np.sqrt(len(place))
-            latent.append(np.exp(-0.5 * ((scaled[:, None] - scaled) ** 2).sum(-1)))
+            near = np.exp(-0.5 * ((scaled[:, None] - scaled) ** 2).sum(-1))
+            unplaced = np.bincount(of, minlength=len(place)) == 0
+            near[unplaced], near[:, unplaced] = 0.0, 0.0  # nobody measured it: like itself only
+            np.fill_diagonal(near, 1.0)
+            latent.append(near)
         return _products(self.rows | {"latent": latent[0]}, self.columns | {"latent": latent[1]})
 
     def posterior(self, cells: _Cells, i: Ints, j: Ints) -> tuple[Floats, Floats]:
