@@ -1,6 +1,6 @@
 """What the right choice costs when scores are bought one by one, replayed on complete blocks.
 
-    python -m evals.acquisition --data DIR [--opencompass 10] [--mteb 3] [--jobs 8] --json
+    python -m evals.acquisition --data DIR [--opencompass 6] [--mteb 2] [--jobs 8] --json
 
 Blocks, worlds and jobs: ``evals.acquisition_blocks``; policies: ``evals.acquisition_policies``.
 
@@ -10,10 +10,13 @@ point. All jobs get the same share. ``mirror`` also stops by itself: ``at_stop``
 spent and the part of jobs within a point (``hit``) at its stated probability; ``stopping`` the
 same for other probabilities. Baselines have no rule to stop.
 
-``random``, ``halving``, ``herd_predicted`` and ``herd_reranked`` use Mirror's own belief, to choose
-and to rank: they differ from ``mirror`` in what they buy alone. ``herd`` ranks as the paper does,
-without predictions, and ``regression`` predicts by itself. ``best_baseline_cost_share`` is the
-least of all; ``best_plain_baseline_cost_share`` of those that don't rank by Mirror's belief.
+All but ``regression`` choose by Mirror's belief, given what they bought. ``halving``,
+``herd_predicted`` and ``herd_reranked`` rank by it as well, so they differ from ``mirror`` only in
+what they buy; ``herd`` ranks as the paper does, without predictions. ``best_baseline_cost_share``
+is the least of all; ``best_plain_baseline_cost_share`` of those that don't rank by the belief.
+
+``acquisition`` on top repeats, at uniform prices, cost share, best baseline and ``hit`` at the
+stop of each block, and of the block where ``mirror`` costs most.
 
 Intervals: 95 % bootstraps over jobs; jobs of one world are not independent, so they are narrow.
 
@@ -27,7 +30,7 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,10 +94,10 @@ def at_stop(traces: list[Trace], stop: float) -> dict[str, float | list[float]]:
     }
 
 
-def measure(block: Block, first: int, worlds: int, each: int) -> dict[str, object]:
+def measure(block: Block, first: int, worlds: int, each: int) -> dict[str, Any]:
     """All figures of a block, for uniform prices and for prices in proportion to size."""
     jobs = list(acquisition_blocks.jobs(block, range(first, first + worlds), each))
-    found: dict[str, object] = {"shape": list(block.scores.shape), "jobs": len(jobs)}
+    found: dict[str, Any] = {"shape": list(block.scores.shape), "jobs": len(jobs)}
     for label, by_size in (("uniform", False), ("by_size", True)):
         replays = [Replay.of(job, by_size=by_size) for job in jobs]
         began = time.perf_counter()
@@ -117,6 +120,20 @@ def measure(block: Block, first: int, worlds: int, each: int) -> dict[str, objec
     return found
 
 
+def headline(blocks: dict[str, dict[str, Any]]) -> dict[str, object]:
+    """Of each block at uniform prices; on top the block where ``mirror`` costs most."""
+    each = {
+        name: {
+            "cost_share": found["uniform"]["policies"]["mirror"]["cost_share"],
+            "best_baseline_cost_share": found["uniform"]["best_baseline_cost_share"],
+            "hit": found["uniform"]["at_stop"]["hit"],
+        }
+        for name, found in blocks.items()
+    }
+    worst = max(each.values(), key=lambda one: np.nan_to_num(one["cost_share"], nan=np.inf))
+    return worst | each
+
+
 def least(shares: dict[str, dict[str, float | list[float]]], names: tuple[str, ...]) -> float:
     """The smallest cost share of these policies."""
     return float(np.nanmin([shares[name]["cost_share"] for name in names]))
@@ -126,18 +143,21 @@ def main() -> None:
     """Print the figures as one JSON line, or indented without ``--json``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--opencompass", type=int, default=10, help="worlds")
-    parser.add_argument("--mteb", type=int, default=3, help="worlds")
+    parser.add_argument("--opencompass", type=int, default=6, help="worlds")
+    parser.add_argument("--mteb", type=int, default=2, help="worlds")
     parser.add_argument("--jobs", type=int, default=8, help="jobs of each world")
     parser.add_argument("--first", type=int, default=FIRST_WORLD, help="seed of the first world")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if args.opencompass + args.mteb < 1 or min(args.opencompass, args.mteb) < 0 or args.jobs < 1:
+        parser.error("name at least one world and one job of each")
     blocks = {
         name: measure(getattr(acquisition_blocks, name)(args.data), args.first, worlds, args.jobs)
         for name, worlds in (("opencompass", args.opencompass), ("mteb", args.mteb))
         if worlds
     }
-    print(json.dumps(blocks, indent=None if args.json else 2))
+    found = {"acquisition": headline(blocks)} | blocks
+    print(json.dumps(found, indent=None if args.json else 2))
 
 
 if __name__ == "__main__":

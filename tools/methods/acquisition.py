@@ -194,3 +194,19 @@ def _checked_prices(choice: Choice, prices: ArrayLike, budget: float) -> Floats:
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
+
+
+if __name__ == "__main__":
+    from tools.methods.belief import of_intervals
+    from tools.methods.choice import Choice
+
+    mean = np.array([[62.0, 57.0], [60.0, 58.0], [45.0, 40.0]])
+    off = np.array([[0.0, 8.0], [10.0, 8.0], [10.0, 8.0]])
+    doubt = Choice.of(of_intervals(mean, mean - off, mean + off, off == 0), [0.6, 0.4])
+    advice = next_cells(doubt, np.full(mean.shape, 0.5), 2.0)
+    for bought in advice.purchases:
+        print(  # noqa: T201
+            f"model {bought.cell[0]} on benchmark {bought.cell[1]}: changes the choice with"
+            f" p = {bought.chance:.2f}, worth {bought.gain:.2f} points for ${bought.price:.2f}"
+        )
+    print(f"together p = {advice.chance:.2f}; then {advice.stopped}")  # noqa: T201

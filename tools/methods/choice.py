@@ -91,7 +91,7 @@ class Choice:
         """Covariance of each s with each cell, (M, M·B)."""
         m, b = self.belief.mean.shape
         of_rows = self.belief.covariance.reshape(m, b, m * b)
-        reach: Floats = np.einsum("j,ijc->ic", self.weights, of_rows)
+        reach: Floats = self.weights @ of_rows
         return reach
 
     @cached_property
