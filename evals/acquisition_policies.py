@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Cell = tuple[int, int]
 
-SHARES = np.round(np.concatenate([np.arange(0, 0.2, 0.01), np.arange(0.2, 1.001, 0.02)]), 2)
+SHARES = np.round(np.concatenate([np.arange(0, 0.2, 0.01), np.arange(0.2, 1.001, 0.05)]), 2)
 TOLERANCE = 1.0
 
 

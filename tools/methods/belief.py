@@ -94,8 +94,7 @@ class Belief:
         if not flat.size:
             return self
         surprise = seen - self.mean.ravel()[flat]
-        gain, squares = self._gain(flat, noise, surprise)
-        settled = self.settle(cells, noise)
+        gain, covariance, squares = self._conditioned(flat, noise, surprise)
         mean = self.mean.ravel() + gain @ surprise
         if noise == 0:
             mean[flat] = seen
@@ -103,7 +102,7 @@ class Belief:
         if np.isfinite(freedom):
             scale = (freedom + squares) / (freedom + flat.size)
             freedom += flat.size
-        return Belief(mean.reshape(self.mean.shape), scale * settled.covariance, freedom)
+        return Belief(mean.reshape(self.mean.shape), scale * covariance, freedom)
 
     def settle(self, cells: Cells, noise: float = 0.0) -> Belief:
         """What will be left unknown once ``cells`` are measured, whatever they show."""
@@ -111,21 +110,22 @@ class Belief:
         flat = flat[self.covariance[flat, flat] > 0]
         if not flat.size:
             return self
-        gain, _ = self._gain(flat, noise, np.zeros(flat.size))
+        return replace(self, covariance=self._conditioned(flat, noise, np.zeros(flat.size))[1])
+
+    def _conditioned(
+        self, flat: Ints, noise: float, surprise: Floats
+    ) -> tuple[Floats, Floats, float]:
+        """How far cells move with each surprise, covariance after, squared size of surprises."""
+        own = self.covariance[np.ix_(flat, flat)]
+        own[np.diag_indices(len(flat))] += noise + JITTER * np.trace(own) / len(flat)
+        factor = cho_factor(own)
+        gain: Floats = cho_solve(factor, self.covariance[flat]).T
         covariance = self.covariance - gain @ self.covariance[flat]
         if noise == 0:
             covariance[flat], covariance[:, flat] = 0.0, 0.0
         diagonal = np.einsum("ii->i", covariance)
         diagonal[:] = np.maximum(diagonal, 0.0)
-        return replace(self, covariance=covariance)
-
-    def _gain(self, flat: Ints, noise: float, surprise: Floats) -> tuple[Floats, float]:
-        """How far every cell moves with each surprise, (M·B, n), and their squared distance."""
-        own = self.covariance[np.ix_(flat, flat)]
-        own[np.diag_indices(len(flat))] += noise + JITTER * np.trace(own) / len(flat)
-        factor = cho_factor(own)
-        gain: Floats = cho_solve(factor, self.covariance[flat]).T
-        return gain, float(surprise @ cho_solve(factor, surprise))
+        return gain, covariance, float(surprise @ cho_solve(factor, surprise))
 
 
 def places(cells: Cells, shape: tuple[int, ...]) -> Ints:
