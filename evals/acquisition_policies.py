@@ -110,7 +110,7 @@ def mirror(replay: Replay, least: float) -> Trace:
     for advice, choice in acquisition.adapt(
         replay.choice, replay.prices, np.inf, replay.score, stop=least
     ):
-        left.append(advice.left)
+        left.append(advice.doubt)
         spent.append(spent[-1] + advice.purchases[0].price / replay.full)
         regret.append(replay.regret(choice.best))
     return Trace(np.array(spent), np.array(regret), np.array([*left, 0.0]))

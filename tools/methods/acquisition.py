@@ -52,13 +52,13 @@ class Purchase:
 class Advice:
     """Cells in the order to buy them, and why there are no more.
 
-    ``chance``: that all of them together change the choice. ``left``: the same of everything
-    affordable, bought or not; buying stops when it is below the stated probability.
+    ``chance``: that all of them together change the choice. ``doubt``: the same of everything
+    that each alone is affordable; when it is below the stated probability, nothing is bought.
     """
 
     purchases: tuple[Purchase, ...]
     chance: float
-    left: float
+    doubt: float
     stopped: str
 
     @property
@@ -93,28 +93,36 @@ def next_cells(
     """
     cost = _checked_prices(choice, prices, budget)
     listed: list[Purchase] = []
+    cells: list[Cell] = []
     state, rest = choice, float(budget)
-    while True:
-        uncertain = np.flatnonzero(np.diag(state.belief.covariance) > 0)
-        affordable = uncertain[cost[uncertain] <= rest]
-        start = choice.foresee([p.cell for p in listed], seed) if listed else None
-        left = float(state.changed(affordable, start, seed).mean())
-        if not affordable.size or left < stop or len(listed) == limit:
-            break
+    doubt = choice.changed(_open(choice, cost, rest), None, seed).mean()
+    left = doubt
+    while len(cells) != limit:
+        affordable = _open(state, cost, rest)
+        if listed:
+            left = state.changed(affordable, choice.foresee(cells, seed), seed).mean()
         removed = state.removed(affordable)
-        if not removed.any():
+        if left < stop or not removed.any():
             break
         per_dollar = _per_dollar(removed, cost[affordable])
         first = np.lexsort((-removed, -per_dollar))[0]
         place = int(affordable[first])
-        cell = divmod(place, choice.belief.mean.shape[1])
+        cells.append(divmod(place, choice.belief.mean.shape[1]))
         listed.append(
-            Purchase(cell, float(cost[place]), *choice.alone(place), float(per_dollar[first]))
+            Purchase(cells[-1], float(cost[place]), *choice.alone(place), float(per_dollar[first]))
         )
         rest -= cost[place]
-        state = replace(state, belief=state.belief.settle([cell], state.noise))
-    why = _reason(uncertain, affordable, left, stop, limited=len(listed) == limit)
-    return Advice(tuple(listed), choice.chance_of_change([p.cell for p in listed], seed), left, why)
+        cost[place] = np.nan
+        state = replace(state, belief=state.belief.settle(cells[-1:], state.noise))
+    why = "the limit is reached"
+    if len(cells) != limit:
+        why = _reason(state, affordable, float(left), stop)
+    return Advice(tuple(listed), choice.chance_of_change(cells, seed), float(doubt), why)
+
+
+def _open(state: Choice, cost: Floats, rest: float) -> Ints:
+    """Places of the missing cells that can be paid for."""
+    return np.flatnonzero((state.belief.variance.ravel() > 0) & (cost <= rest))
 
 
 def adapt(
@@ -171,14 +179,14 @@ def _per_dollar(removed: Floats, price: Floats) -> Floats:
     return np.where(removed > 0, rate, 0.0)
 
 
-def _reason(uncertain: Ints, affordable: Ints, left: float, stop: float, *, limited: bool) -> str:
-    if not uncertain.size:
+def _reason(state: Choice, affordable: Ints, left: float, stop: float) -> str:
+    if not (state.belief.variance > 0).any():
         return "every cell is known"
     if not affordable.size:
         return "no missing cell is affordable"
     if left < stop:
-        return f"all that is affordable would change the choice with p = {left:.2f} < {stop:g}"
-    return "the limit is reached" if limited else "no affordable cell tells anything of the choice"
+        return f"what else is affordable would change the choice with p = {left:.2f} < {stop:g}"
+    return "no affordable cell tells anything of the choice"
 
 
 def _checked_prices(choice: Choice, prices: ArrayLike, budget: float) -> Floats:

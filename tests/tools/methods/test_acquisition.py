@@ -113,7 +113,7 @@ def test_cheaper_of_two_equal_cells_is_bought():
 def test_stops_when_nothing_can_change():
     advice = next_cells(two(50.0, 5.0), np.ones((2, 1)), 10)
     assert not advice.purchases
-    assert advice.left == 0
+    assert advice.doubt == 0
     assert "p = 0.00 < 0.05" in advice.stopped
     known = Choice.of(Belief(np.array([[1.0], [2.0]]), np.zeros((2, 2))), [1])
     assert next_cells(known, np.ones((2, 1)), 10, stop=0).stopped == "every cell is known"
@@ -164,6 +164,21 @@ def test_a_measurement_that_failed_is_not_tried_again():
     cells = [advice.cells[0] for advice, _ in steps]
     assert len(cells) == len(set(cells)) == 6
     assert steps[-1][1].value == pytest.approx(choice.value)
+
+
+def test_adapt_tells_the_doubt_before_each_purchase():
+    choice, truth = pool()
+    now = choice
+    for advice, after in adapt(choice, np.ones(truth.shape), 3, lambda c: truth[c], stop=0):
+        missing = np.argwhere(now.belief.variance > 0).tolist()
+        assert advice.doubt == now.chance_of_change(missing)
+        assert advice.doubt >= advice.chance - 0.03
+        now = after
+
+
+def test_a_noisy_cell_is_listed_once():
+    choice = two(0.5, 5.0, noise=25.0)
+    assert next_cells(choice, np.ones((2, 1)), 9, stop=0).cells == [(1, 0)]
 
 
 def test_budget_of_adapt_is_kept():
