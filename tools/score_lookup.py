@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MISSING = "-"
 
+ALPHA = 0.5
+"""Eq. 1: the weight of relevance against benchmarks."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -124,7 +127,7 @@ def select(
     scores: Sequence[Score],
     predicted: Sequence[Prediction] = (),
     *,
-    alpha: float = 0.5,
+    alpha: float = ALPHA,
     beta: float = 0.9,
     k: int = 10,
 ) -> list[Selected]:
