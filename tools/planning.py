@@ -144,10 +144,7 @@ def _change(design: local_plan.Design, dossier: Dossier) -> str:
     open_question = doubt(dossier, design.items, models)
     if open_question is None:
         return ""
-    chance = open_question.chance_of_change(
-        [model for model in models if model in open_question.models],
-        [choice.task for choice in design.benchmarks],
-    )
+    chance = open_question.chance_of_change(models, [choice.task for choice in design.benchmarks])
     return f"changes the choice with p = {chance:.2f}"
 
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 MISSING = "-"
 
-ALPHA = 0.5
-"""Eq. 1: the weight of relevance against benchmarks."""
-
 
 @dataclass(frozen=True)
 class Known:
@@ -127,7 +124,7 @@ def select(
     scores: Sequence[Score],
     predicted: Sequence[Prediction] = (),
     *,
-    alpha: float = ALPHA,
+    alpha: float = 0.5,
     beta: float = 0.9,
     k: int = 10,
 ) -> list[Selected]:

@@ -1,9 +1,11 @@
 """What is worth measuring, before any of it is paid for: the co-optimization of RELM and HERD.
 
-The choice is RELM's: the model of largest s (Eq. 1). What is believed of each P_ij is its score
-where one is known, the prediction with its interval where there is one, and otherwise nothing but
-that it lies between 0 and 1. From that follow how likely each model is to be the best, which
-cells could change the choice and what doubt each purchase leaves (``tools.methods.acquisition``).
+The choice is the one a run ends with: the shortlisted model with the best weighted scores on the
+job's benchmarks. Relevance σ chose the shortlist and is no part of what is still in doubt; of
+equals the first by s leads. What is believed of each P_ij is its score where one is known, the
+prediction with its interval where there is one, and otherwise nothing but that it lies between 0
+and 1. From that follow how likely each model is to be the best, which cells could change the
+choice and what doubt each purchase leaves (``tools.methods.acquisition``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import numpy as np
 from tools.methods.acquisition import Advice, next_cells
 from tools.methods.belief import of_intervals
 from tools.methods.choice import Choice
-from tools.score_lookup import ALPHA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Cell = tuple[str, str]
 
 MARGIN = 0.01
-"""A gain in s that is not worth changing one's mind for: a point."""
+"""A gain in score that is not worth changing one's mind for: a point."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Doubt:
         return self.choice.chance_of_change(self._cells(models, benchmarks))
 
     def regret(self, models: Sequence[str], benchmarks: Sequence[str]) -> float:
-        """What the choice is expected to lose against the best, in s, after measuring these."""
+        """Score the choice is expected to lose against the best, after measuring these."""
         everything = self._cells(self.models, self.benchmarks)
         cells = self._cells(models, benchmarks)
         known = self.choice.foresee(everything).max(axis=1).mean()
@@ -73,15 +74,12 @@ class Doubt:
 
 
 def doubt(dossier: Dossier, items: int, models: Sequence[str] = ()) -> Doubt | None:
-    """What is unsettled among the shortlist and ``models``; None when nothing was shortlisted.
+    """What is unsettled among the shortlist and ``models``; None when there is nothing to choose.
 
     ``items``: how many would be asked of each cell; fewer tell less.
     """
     benchmarks = dossier.get("benchmarks") or ()
-    sigmas = {one.model: one.sigma for one in dossier.get("candidates") or ()}
-    sigmas |= {one.model: one.sigma for one in dossier.get("selected") or ()}
-    rows = dict.fromkeys([one.model for one in dossier.get("selected") or ()])
-    rows |= dict.fromkeys(model for model in models if model in sigmas)
+    rows = dict.fromkeys([*(one.model for one in dossier.get("selected") or ()), *models])
     if not rows or not benchmarks:
         return None
     names, tasks = tuple(rows), tuple(one.task for one in benchmarks)
@@ -97,7 +95,6 @@ def doubt(dossier: Dossier, items: int, models: Sequence[str] = ()) -> Doubt | N
     choice = Choice.of(
         of_intervals(middle, low, high, known),
         [one.weight for one in benchmarks],
-        [ALPHA / (1 - ALPHA) * sigmas[name] for name in names],
         tolerance=MARGIN,
         noise=0.25 / max(items, 1),
     )
