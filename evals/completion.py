@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.methods.completion import Completion, complete, least_squares
+from tools.methods.completion import Completion, complete
+from tools.methods.least_squares import least_squares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
