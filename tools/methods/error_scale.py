@@ -60,7 +60,7 @@ class ErrorScale(NamedTuple):
 
     def half_width(self, signals: Sequence[Floats]) -> Floats:
         """Half the interval's width (M, B) from signals that broadcast to (M, B)."""
-        log_scale = self.slopes[0] + self.rows[:, None] + self.columns
+        log_scale: Floats = self.slopes[0] + self.rows[:, None] + self.columns
         for slope, signal in zip(self.slopes[1:], signals, strict=True):
             log_scale += slope * signal
         np.exp(log_scale, out=log_scale)
@@ -76,7 +76,7 @@ class _Effects(NamedTuple):
 def _effects(left: Floats, group: Ints, groups: int) -> _Effects:
     """Shrunken mean of ``left`` (n,) in each group."""
     total, n = np.bincount(group, left, groups), np.bincount(group, minlength=groups)
-    others = (total[group] - left) / (n[group] - 1 + SHRINKAGE)
+    others: Floats = (total[group] - left) / (n[group] - 1 + SHRINKAGE)
     return _Effects(total / (n + SHRINKAGE), others)
 
 

@@ -96,7 +96,7 @@ def _updated(
     """This side given the other (Lim & Teh, section 3), and the prior variances it suggests."""
     d = other.mean.shape[1]
     free = np.arange(d) != fixed
-    seen = (mask @ other.moments.reshape(-1, d * d)).reshape(-1, d, d)
+    seen = np.asarray(mask @ other.moments.reshape(-1, d * d)).reshape(-1, d, d)
     target = (values @ other.mean - seen[:, :, fixed])[:, free]
     spread = np.linalg.inv(seen[:, free][:, :, free] + np.diag(1 / prior))
     mean = np.ones((len(target), d))
@@ -114,7 +114,8 @@ def _noise(values: Sparse, mask: Sparse, rows: Factors, columns: Factors) -> Flo
     fit = np.einsum("nd,nd->n", rows.mean[i], columns.mean[j])
     n = np.bincount(j, minlength=mask.shape[1])
     cross = np.bincount(j, values.data * (values.data - 2 * fit), minlength=mask.shape[1])
-    square = (mask.T @ rows.moments.reshape(-1, d * d)) * columns.moments.reshape(-1, d * d)
+    square = np.asarray(mask.T @ rows.moments.reshape(-1, d * d))
+    square *= columns.moments.reshape(-1, d * d)
     error = np.maximum(cross + square.sum(1), 0.0)
     usual = error.sum() / n.sum()
     found: Floats = (error + SHRINKAGE * usual + 1e-9) / (n + SHRINKAGE)

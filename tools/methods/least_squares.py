@@ -44,9 +44,7 @@ def least_squares(
     return total
 
 
-def standardised(
-    z: Floats, rank: int, ridge: float, *, starts: int, sweeps: int = 25
-) -> Floats:
+def standardised(z: Floats, rank: int, ridge: float, *, starts: int, sweeps: int = 25) -> Floats:
     """``least_squares`` with columns on one footing, those of few scores shrunk to the rest."""
     seen = np.isfinite(z)
     centre = (np.where(seen, z, 0).sum(0) + z[seen].mean()) / (seen.sum(0) + 1)

@@ -105,9 +105,7 @@ class Scale(NamedTuple):
         return np.clip(scores, low, high, out=scores)
 
 
-def _limits(
-    known: Floats, bounds: Bounds, least: Floats, most: Floats
-) -> tuple[Floats, Floats]:
+def _limits(known: Floats, bounds: Bounds, least: Floats, most: Floats) -> tuple[Floats, Floats]:
     """Low and high of each column, NaN where unbounded."""
     if bounds is None:
         top = 1.0 if np.mean(most <= 1) >= 0.95 else 100.0
