@@ -83,8 +83,7 @@ def _effects(left: Floats, group: Ints, groups: int) -> _Effects:
 def _ridge(design: Floats, target: Floats) -> Floats:
     penalty = PENALTY * np.eye(design.shape[1])
     penalty[0, 0] = 0.0
-    slopes: Floats = np.linalg.solve(design.T @ design + penalty, design.T @ target)
-    return slopes
+    return np.asarray(np.linalg.solve(design.T @ design + penalty, design.T @ target), np.float64)
 
 
 def _laplace(design: Floats, errors: Floats) -> Floats:

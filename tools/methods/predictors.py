@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 DOUBT = 0.05  # added before a logarithm is taken
 RIDGE, RANK = 0.1, 3
 RANKS = (2, 4, 8, 16)
-FEW_CELLS = 50_000  # up to here a fit is cheap enough for several starts
+UNTOLD = 2  # kernels of a side without information
+FEW_CELLS = 25_000  # up to here a fit is cheap enough for several starts
 
 
 class Prediction(NamedTuple):
@@ -71,16 +72,15 @@ class Processes:
 
     def __init__(self, z: Floats, models: Side | None, benchmarks: Side | None, seed: int) -> None:
         self._rows, self._columns = kernels(models, len(z)), kernels(benchmarks, z.shape[1])
-        self._side = self._latent = None
-        told = len(self._rows) + len(self._columns) > len(kernels(None, 1)) * 2
-        scaled = z / spreads(z)
+        told = len(self._rows) + len(self._columns) > 2 * UNTOLD
+        spread = spreads(z)
         products = _products(self._rows, self._columns)
-        self._side = _tuned(scaled, products, seed) if told else None
-        self._latent = _tuned(scaled, self._latent_products(self._first(z) / spreads(z)), seed)
+        self._side = _tuned(z / spread, products, seed) if told else None
+        products = self._latent_products(self._first(z) / spread)
+        self._latent = _tuned(z / spread, products, seed)
 
     def predict(self, z: Floats) -> Prediction:
         """From the known cells of ``z`` (M, B), a part of those tuned on."""
-        assert self._latent is not None
         spread = spreads(z)
         plain = standardised(z, RANK, RIDGE, starts=4)
         members = [plain]
@@ -149,10 +149,11 @@ class Neighbours:
     def __init__(self, z: Floats, seed: int) -> None:
         hidden = next(parts(z, 10, seed + 1))
         shown = np.where(hidden, np.nan, z)
-        self._starts = 4 if np.isfinite(z).sum() <= FEW_CELLS // 2 else 1
+        few = np.isfinite(z).sum() <= FEW_CELLS
+        self._starts, self._sweeps = (4, 25) if few else (1, 15)
         best, self._rank = np.inf, RANKS[0]
         for rank in RANKS:
-            fitted, _ = factorized(shown, rank, starts=self._starts, sweeps=12)
+            fitted, _ = factorized(shown, rank, starts=self._starts, sweeps=8)
             error = float(np.median(np.abs(fitted - z)[hidden]))
             if error > best:
                 break
@@ -160,5 +161,5 @@ class Neighbours:
 
     def predict(self, z: Floats) -> Prediction:
         """From the known cells of ``z`` (M, B), a part of those tuned on."""
-        mean, deviation = factorized(z, self._rank, starts=self._starts)
+        mean, deviation = factorized(z, self._rank, starts=self._starts, sweeps=self._sweeps)
         return Prediction(with_neighbours(z, mean), [np.log(deviation, out=deviation)])
