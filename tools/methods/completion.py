@@ -86,7 +86,7 @@ def complete(
     prediction = predictor.predict(z)
     del z
     half = error_scale.half_width(_signals(prediction, scale))
-    half *= scale.span
+    half *= scale.span * predictor.error_left
     return _completion(known, scale, scale.back(prediction.mean), half)
 
 
