@@ -26,7 +26,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.special import ndtri
 
-from tools.methods.gaussian_process import kernels, posterior_mean, tune
+from tools.methods import gaussian_process
+from tools.methods.gaussian_process import Posterior, kernels, tune
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -241,7 +242,7 @@ class _Field:
 
     def _products(self, cells: _Cells) -> list[Product]:
         """Products with kernels of the leading latent directions, read off a first prediction."""
-        predicted = posterior_mean(self.first, _products(self.rows, self.columns), *cells)
+        predicted = Posterior(self.first, _products(self.rows, self.columns), *cells).mean()
         left, size, right = np.linalg.svd(predicted - predicted.mean(0), full_matrices=False)
         share = size[:DIRECTIONS] / max(size[0], 1e-12)
         latent = []
@@ -265,7 +266,7 @@ class _Field:
                 total += r[np.ix_(a[0], b[0])] * c[np.ix_(a[1], b[1])]
             return total
 
-        noise = self.second.noise + JITTER
+        noise = self.second.noise + gaussian_process.JITTER * (1 + self.second.weights.sum())
         known = between((cells.i, cells.j), (cells.i, cells.j)) + noise * np.eye(len(cells.y))
         lower = cholesky(known, lower=True, overwrite_a=True)
         told = solve_triangular(lower, between((cells.i, cells.j), (i, j)), lower=True)
