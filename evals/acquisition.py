@@ -18,7 +18,8 @@ is the least of all; ``best_plain_baseline_cost_share`` of those that don't rank
 ``acquisition`` on top repeats, at uniform prices, cost share, best baseline and ``hit`` at the
 stop of each block, and of the block where ``mirror`` costs most.
 
-Intervals: 95 % bootstraps over jobs; jobs of one world are not independent, so they are narrow.
+Intervals: 95 % bootstraps over jobs. Jobs of one world are not independent, so they are narrow; and
+below 20 jobs the cost share is that of the worst job, beyond which no bootstrap reaches.
 
 Ranking rule, scaling of the belief, freedom and stop were chosen on OpenCompass worlds 0-14;
 reported are OpenCompass worlds from 100 and MTEB, which nothing was chosen on.

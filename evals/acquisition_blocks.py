@@ -2,7 +2,8 @@
 
 OpenCompass: the models with 150 scores or more and the columns all of them have, 51 x 183.
 MTEB: from the whole matrix, the row or column with the smallest share of scores is taken out
-until none is missing, 119 x 307. (154 models have 302 scores or more, but share only three tasks.)
+until none is missing, 119 x 307; without the seven columns that leave 0-100, 119 x 300. (154
+models have 302 scores or more, but share only three tasks.)
 
 A *world* hides most of a block: 24 random columns are unmeasured, 5 % of their scores known; of
 the others 15 % (OpenCompass) or 10 % (MTEB) are. A *job* weighs 3 to 10 of the unmeasured
@@ -83,7 +84,7 @@ def opencompass(folder: Path) -> Block:
 
 
 def mteb(folder: Path) -> Block:
-    """The 119 x 307 block."""
+    """The 119 x 300 block."""
     scores, models, tasks = _matrix(
         (row["model"], row["task"], 100 * float(row["main_score_mean"] or "nan"))
         for row in _rows(folder / "scores/mteb_cc0/scores_long.csv.gz")
@@ -92,7 +93,9 @@ def mteb(folder: Path) -> Block:
     names = [models[i] for i in rows]
     sizes = _sizes(folder / "scores/mteb_cc0/model_meta.jsonl.gz", "name", "n_parameters")
     kept = scores[np.ix_(rows, columns)]
-    return Block("mteb", kept, names, [tasks[j] for j in columns], _billions(names, sizes), 0.10)
+    inside = ((kept >= 0) & (kept <= 100)).all(0)
+    tasks = [tasks[j] for j in columns[inside]]
+    return Block("mteb", kept[:, inside], names, tasks, _billions(names, sizes), 0.10)
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
