@@ -14,7 +14,7 @@ import numpy as np
 from tools.methods import acquisition, selection
 from tools.methods.belief import Belief
 from tools.methods.choice import Choice
-from tools.methods.completion import least_squares
+from tools.methods.least_squares import least_squares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

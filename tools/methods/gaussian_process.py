@@ -34,6 +34,7 @@ JITTER = 1e-6  # of the prior variance: keeps noise-free scores from a singular 
 NEGLIGIBLE = 1e-3
 PRIOR_LOG_WEIGHT = -3.0  # a weak pull: a weight the data say nothing about stays small
 PRIOR_PRECISION = 0.01
+MOST_LOG_WEIGHT = 20.0  # far beyond any sense: only keeps a wild step of the search finite
 NOISE_SHRINKAGE = 10.0
 
 
@@ -115,7 +116,13 @@ def tune(
     parts = np.stack([r[np.ix_(i, i)] * c[np.ix_(j, j)] for r, c in products])
     start = np.full(len(products) + 1, PRIOR_LOG_WEIGHT)
     found = minimize(
-        _loss, start, args=(parts, y), jac=True, method="L-BFGS-B", options={"maxiter": steps}
+        _loss,
+        start,
+        args=(parts, y),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-MOST_LOG_WEIGHT, MOST_LOG_WEIGHT)] * len(start),
+        options={"maxiter": steps},
     )
     tuned = np.exp(found.x)
     return Process(tuned[:-1], float(tuned[-1]))
