@@ -33,6 +33,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     where.add_argument("--run", help="the shortlist of a run's report")
     where.add_argument("--thread", help="the shortlist of a conversation")
     _cells(missing, plain_model)
+    missing.add_argument("--predict", action="store_true", help="say what they are likely to be")
     missing.add_argument("--json", action="store_true", help="print one JSON object")
     _publish(verbs.add_parser("publish", help="propose what was measured here to the Hub"))
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from memory.records import Candidate, Prediction, Score
     from memory.scores import Matrix, Scores
 
-MISSING = "-"
-
 
 @dataclass(frozen=True)
 class Known:
@@ -49,27 +47,6 @@ class Known:
         if self.matrix.mixed:
             line += f"; protocols are mixed in {', '.join(self.matrix.mixed)}"
         return line
-
-    def table(self) -> list[tuple[str, ...]]:
-        """A header and a row a model: each cell as value and origin, ``-`` where missing."""
-        header = ("model", *self.matrix.benchmarks)
-        return [header] + [
-            (model, *(self._text(model, name) for name in self.matrix.benchmarks))
-            for model in self.matrix.models
-        ]
-
-    def _text(self, model: str, benchmark: str) -> str:
-        cell = self.matrix.cells.get((model, benchmark))
-        if cell is None:
-            return MISSING
-        notes = [str(cell.score.origin)]
-        if cell.score.precision:
-            notes.append(cell.score.precision)
-        if cell.conflict:
-            notes.append(f"{len(cell.observations)} observations {cell.conflict:.2f} apart")
-        if benchmark in self.matrix.mixed:
-            notes.append(cell.score.protocol)
-        return f"{cell.score.value:.2f} ({', '.join(notes)})"
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from agent import wiring
 from memory.errors import BadRequest, DamagedStore, UnknownThread
 from memory.ledger import Ledger
 from memory.records import Origin
+from memory.registry import Registry
 from memory.scores import cells
-from tools import score_import, score_lookup, score_publishing
+from tools import score_import, score_lookup, score_prediction, score_publishing
 from tools.clients.hub_commit import open_pull_request
 from tools.score_sources import table_file
 
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.settings import Settings
-    from memory.records import Score
+    from memory.records import Prediction, Score
     from memory.scores import Cell, Scores
     from tools.score_import import Imported
+    from tools.score_lookup import Known
     from tools.score_publishing import Publication
 
 SHOWN = 20  # reasons of an import; --json gives them all
@@ -194,13 +196,34 @@ def _missing(args: argparse.Namespace, settings: Settings, scores: Scores) -> No
     models, benchmarks = _shortlist(args, settings)
     known = score_lookup.look_up(models, benchmarks, scores)
     gaps = score_lookup.gaps(known)
+    likely = _predicted(known, scores) if args.predict and gaps else {}
     if args.json:
-        _json({"cells": known.cells, "missing": [vars(gap) for gap in gaps]})
+        found = {"cells": known.cells, "missing": [vars(gap) for gap in gaps]}
+        predicted = [one.model_dump(mode="json") for one in likely.values()]
+        _json(found | ({"predicted": predicted} if args.predict else {}))
         return
     for gap in gaps:
         others = f"  only under: {'; '.join(gap.others)}" if gap.others else ""
         _line(f"{gap.model:<48} {gap.benchmark}{others}")
+        if one := likely.get((gap.model, gap.benchmark)):
+            _line(f"    {_likely(one)}")
     _line(f"{len(gaps):,} of {known.cells:,} cells are missing")
+
+
+def _predicted(known: Known, scores: Scores) -> dict[tuple[str, str], Prediction]:
+    columns = {name: next(iter(known.matrix.protocols.get(name, ())), None)
+               for name in known.matrix.benchmarks}  # fmt: skip
+    found = score_prediction.predict(
+        known.matrix.models, columns, scores.observations(), Registry.load()
+    )
+    return {(one.model, one.benchmark): one for one in found}
+
+
+def _likely(one: Prediction) -> str:
+    """What may be said of a missing cell: a number only where it can be relied on."""
+    if not one.trusted:
+        return f"can't be predicted reliably: {one.basis}"
+    return f"{one.origin}  {one.value:.3f} ({one.low:.3f}-{one.high:.3f})  from {one.basis}"
 
 
 def _shortlist(args: argparse.Namespace, settings: Settings) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -233,6 +234,19 @@ def test_missing_cells_and_those_known_under_other_protocols(mirror, kept):
     assert n.split() == ["acme/n", "pubmedqa", "only", "under:", "q"]
     assert p.split() == ["acme/p", "pubmedqa"]
     assert end == "2 of 3 cells are missing"
+
+
+def test_missing_cells_are_predicted_from_the_bundled_scores_with_a_basis(mirror):
+    models = ["--model", "Qwen/Qwen1.5-7B-Chat", "--model", "made/up-7b"]
+    code, out, _ = mirror("missing", *models, "--benchmark", "alpaca_eval_1", "--predict")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("Qwen/Qwen1.5-7B-Chat")
+    assert re.match(r"    predicted  0\.\d{3} \(0\.\d{3}-0\.\d{3}\)  from its own", lines[1])
+    assert lines[3].startswith("    can't be predicted reliably")
+    _, text, _ = mirror("missing", *models, "--benchmark", "alpaca_eval_1", "--predict", "--json")
+    found = json.loads(text)
+    assert [one["trusted"] for one in found["predicted"]] == [True, False]
 
 
 def test_missing_of_a_run_and_of_its_thread(mirror, home, tmp_path, monkeypatch):
