@@ -1,0 +1,98 @@
+"""Two constant answers, judged in every run: a judge that likes them can't be trusted.
+
+``null`` says nothing; ``longest`` is the run's longest answer, given to every item but its own. A
+constant answer once led AlpacaEval's table (Zheng et al. 2024), and judges favour length. Real
+answers must beat both by a margin, on the same items; where they do not, either the judge or all
+the candidates are worthless, and the grades can't tell which.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING, Literal
+
+from memory.records import Control, Interval
+from tools.llm_judge import grade
+from tools.methods.intervals import paired
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from memory.records import Grade, JudgedItem, JudgedTask
+    from tools.llm_judge import Judge
+
+    Answers = Mapping[str, Mapping[str, str | None]]
+
+NULL_ANSWER = "I have no answer to that."
+MARGIN = 0.1
+"""Of a scale from 0 to 1: by at least so much must real answers beat a constant one."""
+ITEMS = 20
+"""So many items are enough to tell a constant answer from real ones, if it can be told."""
+
+Name = Literal["null", "longest"]
+CONTROLS: tuple[Name, ...] = ("null", "longest")
+
+
+def control_answers(name: Name, answers: Answers, items: Sequence[JudgedItem]) -> dict[str, str]:
+    """The constant answer to the first ``ITEMS`` items; ``longest`` skips its own."""
+    some = [item.id for item in items[:ITEMS]]
+    if name == "null":
+        return dict.fromkeys(some, NULL_ANSWER)
+    given = [(text, id) for per in answers.values() for id, text in per.items() if text]
+    if not given:
+        return {}
+    text, own = max(given, key=lambda one: (len(one[0]), one))
+    return {id: text for id in some if id != own}
+
+
+def grade_controls(
+    task: JudgedTask,
+    items: Sequence[JudgedItem],
+    answers: Answers,
+    grades: Sequence[Grade],
+    judge: Judge,
+) -> list[Control]:
+    """Have ``judge`` grade both constant answers and compare them with its ``grades``.
+
+    Costs at most two grades for each of ``ITEMS`` items; an ungraded control has not passed.
+    """
+    real: dict[str, list[float]] = {}
+    for one in grades:
+        if one.judge == judge.name and one.score is not None:
+            real.setdefault(one.item, []).append(one.score)
+    means = {id: fmean(scores) for id, scores in real.items()}
+    controls = []
+    for name in CONTROLS:
+        given = control_answers(name, answers, items)
+        asked = [item for item in items if item.id in given and item.id in means]
+        judged = grade(task, asked, {f"{name} answer": given}, [judge])
+        pairs = [(means[g.item], g.score) for g in judged.grades if g.score is not None]
+        controls.append(verdict(name, next(iter(given.values()), ""), pairs))
+    return controls
+
+
+def verdict(name: Name, answer: str, pairs: Sequence[tuple[float, float]]) -> Control:
+    """Whether real answers beat a constant one; ``pairs``: (real, control) scores by item, 0 to 1.
+
+    Passed when the lower end of the lead's 90 % interval is above ``MARGIN``.
+    """
+    if not pairs:
+        lead = Interval(value=None, low=-1.0, high=1.0)
+        reason = f"the {name} answer was not graded, so nothing speaks for the judge"
+        return Control(
+            name=name, answer=answer, n=0, mean=None, lead=lead, passed=False, reason=reason
+        )
+    real, control = zip(*pairs, strict=True)
+    found = paired([(real, control)])
+    passed = found.low > MARGIN
+    compared = f"real answers lead the {name} answer by {found.difference:+.2f}"
+    compared += f" ({found.low:+.2f} to {found.high:+.2f}, {found.n} items)"
+    return Control(
+        name=name,
+        answer=answer,
+        n=found.n,
+        mean=fmean(control),
+        lead=Interval(value=found.difference, low=found.low, high=found.high),
+        passed=passed,
+        reason=compared if passed else f"not to be trusted: {compared}, {MARGIN} is needed",
+    )
