@@ -1,9 +1,13 @@
 """Two constant answers, judged in every run: a judge that likes them can't be trusted.
 
 ``null`` says nothing; ``longest`` is the run's longest answer, given to every item but its own. A
-constant answer once led AlpacaEval's table (Zheng et al. 2024), and judges favour length. Real
-answers must beat both by a margin, on the same items; where they do not, either the judge or all
-the candidates are worthless, and the grades can't tell which.
+constant answer once led AlpacaEval's table (Zheng et al. 2024), and judges favour length. What
+counts is accuracy and relevance: a constant answer may well be ethical and clear.
+
+A control is passed where it earns at most half of what real answers earn on the same items, and
+that is no accident (exact sign-flip test). Otherwise either the judge or all the candidates are
+worthless, and the grades can't tell which. The rule was chosen on one half of AlpacaEval's
+instructions; ``evals.judge`` reports on the other.
 """
 
 from __future__ import annotations
@@ -24,8 +28,10 @@ if TYPE_CHECKING:
     Answers = Mapping[str, Mapping[str, str | None]]
 
 NULL_ANSWER = "I have no answer to that."
-MARGIN = 0.1
-"""Of a scale from 0 to 1: by at least so much must real answers beat a constant one."""
+SHARE = 0.5
+"""A constant answer may earn so much of what real ones do."""
+ACCIDENT = 0.1
+"""Two-sided p-value from which on the real answers' lead counts as an accident."""
 ITEMS = 20
 """So many items are enough to tell a constant answer from real ones, if it can be told."""
 
@@ -58,23 +64,28 @@ def grade_controls(
     """
     real: dict[str, list[float]] = {}
     for one in grades:
-        if one.judge == judge.name and one.score is not None:
-            real.setdefault(one.item, []).append(one.score)
+        if one.judge == judge.name and one.ratings is not None:
+            real.setdefault(one.item, []).append(task_done(one.ratings))
     means = {id: fmean(scores) for id, scores in real.items()}
     controls = []
     for name in CONTROLS:
         given = control_answers(name, answers, items)
         asked = [item for item in items if item.id in given and item.id in means]
         judged = grade(task, asked, {f"{name} answer": given}, [judge])
-        pairs = [(means[g.item], g.score) for g in judged.grades if g.score is not None]
+        pairs = [(means[g.item], task_done(g.ratings)) for g in judged.grades if g.ratings]
         controls.append(verdict(name, next(iter(given.values()), ""), pairs))
     return controls
+
+
+def task_done(ratings: Mapping[str, int]) -> float:
+    """How far the task was done, 0 to 1: the mean of accuracy and relevance."""
+    return (ratings["accuracy"] + ratings["relevance"] - 2) / 8
 
 
 def verdict(name: Name, answer: str, pairs: Sequence[tuple[float, float]]) -> Control:
     """Whether real answers beat a constant one; ``pairs``: (real, control) scores by item, 0 to 1.
 
-    Passed when the lower end of the lead's 90 % interval is above ``MARGIN``.
+    Fewer than five items can't pass: the sign-flip test can't tell them from an accident.
     """
     if not pairs:
         lead = Interval(value=None, low=-1.0, high=1.0)
@@ -84,9 +95,9 @@ def verdict(name: Name, answer: str, pairs: Sequence[tuple[float, float]]) -> Co
         )
     real, control = zip(*pairs, strict=True)
     found = paired([(real, control)])
-    passed = found.low > MARGIN
-    compared = f"real answers lead the {name} answer by {found.difference:+.2f}"
-    compared += f" ({found.low:+.2f} to {found.high:+.2f}, {found.n} items)"
+    passed = found.difference > 0 and found.p <= ACCIDENT and fmean(control) <= SHARE * fmean(real)
+    compared = f"the {name} answer earns {fmean(control):.2f} and real ones {fmean(real):.2f}"
+    compared += f" of 1 for accuracy and relevance ({found.n} items, p = {found.p:.2f})"
     return Control(
         name=name,
         answer=answer,
@@ -94,5 +105,5 @@ def verdict(name: Name, answer: str, pairs: Sequence[tuple[float, float]]) -> Co
         mean=fmean(control),
         lead=Interval(value=found.difference, low=found.low, high=found.high),
         passed=passed,
-        reason=compared if passed else f"not to be trusted: {compared}, {MARGIN} is needed",
+        reason=compared if passed else f"the judge is not to be trusted: {compared}",
     )

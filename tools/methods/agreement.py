@@ -109,8 +109,9 @@ def length_bias(preferences: ArrayLike, labels: ArrayLike, longer: ArrayLike) ->
 class Corrected:
     """A rate with its 90 % interval. ``clipped``: the estimate fell outside [0, 1].
 
-    ``informative`` False: q0 + q1 can't be told from 1, so the judge says nothing of the rate;
-    ``value`` is then NaN and the interval (0, 1).
+    ``informative`` False: q0 + q1 can't be told from 1, so the judge says nothing of the rate, or
+    no rate at all fits both verdicts and calibration, which then are of different things;
+    ``value`` is NaN and the interval (0, 1).
     """
 
     value: float
@@ -143,18 +144,22 @@ def corrected_rate(
     q1, q0 = (hits + 1) / (positives + 2), (rejections + 1) / (negatives + 2)
     skill = q0 + q1 - 1
     v1, v0 = q1 * (1 - q1) / (positives + 2), q0 * (1 - q0) / (negatives + 2)
+    unknown = Corrected(math.nan, 0.0, 1.0, clipped=False, informative=False)
     if n == 0 or skill <= z * math.sqrt(v1 + v0):
-        return Corrected(math.nan, 0.0, 1.0, clipped=False, informative=False)
+        return unknown
     p = (positive + z * z / 2) / (n + z * z)
     rate = (p + q0 - 1) / skill
     variance = p * (1 - p) / (n + z * z) + rate**2 * v1 + (1 - rate) ** 2 * v0
     shift = 2 * z * z * (rate * v1 - (1 - rate) * v0)
     half = z * math.sqrt(variance) / skill
+    low, high = rate + shift - half, rate + shift + half
+    if high <= 0 or low >= 1:
+        return unknown
     value = _rogan_gladen(positive / n, hits, positives, rejections, negatives, (q0, q1))
     return Corrected(
         min(max(value, 0.0), 1.0),
-        min(max(rate + shift - half, 0.0), 1.0),
-        min(max(rate + shift + half, 0.0), 1.0),
+        max(low, 0.0),
+        min(high, 1.0),
         clipped=not 0 <= value <= 1,
         informative=True,
     )
