@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,7 +125,7 @@ def _plan(
         minutes_high=minutes,
         could_change="how far this judge's grades are believed",
     )
-    run = f"calibrate-{hashlib.sha256(f'{now} {chat.model}'.encode()).hexdigest()[:12]}"
+    run = f"calibrate-{now[:10]}-{uuid.uuid4().hex[:8]}"
     return Plan(thread="judge-calibrate", run=run, steps=(step,), seed=0, cap_usd=cap)
 
 
