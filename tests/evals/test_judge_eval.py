@@ -42,7 +42,7 @@ def test_what_is_measured_is_what_was_made():
 
 
 def test_corrected_rates_cover_and_raw_ones_do_not():
-    found = judge.measure_rates(made(600, 0.65), judge.Halves.of(600), draws=10)
+    found = judge.measure_rates(made(4000, 0.65), judge.Halves.of(4000), draws=10)
     assert (found["judges"], found["refused"]) == (10, 1)
     assert found["corrected_coverage"] > 0.8
     assert found["raw_coverage"] < 0.6
