@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from record import KEY as RECORDED_KEY
+from record import MODEL, SERVER, cassette
 from stub_chat import Reply, StubChat, completion, fails, says
 
 from memory.errors import BadRequest
@@ -172,3 +174,24 @@ def test_an_address_that_is_none_is_refused_before_anything_is_sent():
 def test_the_key_is_in_no_representation():
     chat = OpenAIChat("m", "http://127.0.0.1:1/v1", KEY)
     assert KEY not in f"{chat!r} {vars(chat)}"
+
+
+# Real traffic of llama_cpp.server (see tests/support/record.py), heard by this client.
+
+
+def test_a_real_servers_reply_is_read():
+    with cassette("chat_prose"):
+        reply = OpenAIChat(MODEL, SERVER, RECORDED_KEY).reply(HELLO, 200)
+    assert reply.text
+    assert reply.model == MODEL
+    assert reply.prompt_tokens
+    assert reply.completion_tokens
+    assert reply.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("chat_unauthorized", ChatRefused), ("chat_server_error", ChatBusy)]
+)
+def test_a_real_servers_refusals_are_told_apart(name, error):
+    with cassette(name), pytest.raises(error):
+        OpenAIChat(MODEL, SERVER, RECORDED_KEY).reply(HELLO, 200)
