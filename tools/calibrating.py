@@ -75,7 +75,8 @@ def ask(
         texts = [pair.texts or ("", "", "") for pair in labelled.pairs]
         items = [JudgedItem(id=str(i), source=text[0]) for i, text in enumerate(texts)]
         first, second = ({str(i): t[k] for i, t in enumerate(texts)} for k in (1, 2))
-        judged = compare(task, items, ("answer 1", first), ("answer 2", second), [judge], progress)
+        one, two = ("answer 1", first), ("answer 2", second)
+        judged = compare(task, items, one, two, [judge], registry=None, progress=progress)
         told = {int(one.item): one for one in judged.preferences}
         pairs = tuple(_with(pair, told.get(i)) for i, pair in enumerate(labelled.pairs))
         found = replace(labelled, pairs=pairs, judged=True, swapped=True)
@@ -83,7 +84,7 @@ def ask(
     given = [rating.texts or ("", "") for rating in labelled.ratings]
     items = [JudgedItem(id=str(i), source=text[0]) for i, text in enumerate(given)]
     answers = {"answer": {str(i): text[1] for i, text in enumerate(given)}}
-    judged = grade(task, items, answers, [judge], progress)
+    judged = grade(task, items, answers, [judge], registry=None, progress=progress)
     rated = {int(one.item): one for one in judged.grades}
     ratings = tuple(_rated(rating, rated.get(i)) for i, rating in enumerate(labelled.ratings))
     usd = sum(one.usd for one in judged.grades)

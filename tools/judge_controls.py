@@ -71,7 +71,7 @@ def grade_controls(
     for name in CONTROLS:
         given = control_answers(name, answers, items)
         asked = [item for item in items if item.id in given and item.id in means]
-        judged = grade(task, asked, {f"{name} answer": given}, [judge])
+        judged = grade(task, asked, {f"{name} answer": given}, [judge], registry=None)
         pairs = [(means[g.item], task_done(g.ratings)) for g in judged.grades if g.ratings]
         controls.append(verdict(name, next(iter(given.values()), ""), pairs))
     return controls

@@ -26,13 +26,15 @@ from tools.clients.chat import ChatFailed, ChatRefused, PatientChat
 from tools.clients.metered_chat import MeteredChat
 from tools.deps import Message, Progress, silent
 from tools.envelope import enclose, fence
+from tools.families import check_impartial
 from tools.judge_reply import DIMENSIONS, Choice, Form, Review, read_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from memory.ledger import Budget, Ledger
     from memory.records import ChatReply, JudgedItem, JudgedTask
+    from memory.registry import Registry
     from prompts.library import Prompt
     from tools.deps import Chat
     from tools.price_book import Price
@@ -86,8 +88,8 @@ class Judge:
     def quote(self, requests: Sequence[Sequence[Message]]) -> tuple[float, float, float]:
         """Low, expected and high dollars of asking all these, for a plan.
 
-        Expected: four letters a token and a quarter of the longest answer. High: every bound
-        reached and every reply repaired once.
+        Expected: four letters a token and a quarter of the longest answer. High: two and a half
+        times the bound of one try, which pays for a repair of every reply.
         """
         meter, price = MeteredChat(self.chat, self.budget, self.price), self.price
         letters = [sum(len(message.content) for message in asked) for asked in requests]
@@ -111,15 +113,21 @@ def grade(
     items: Sequence[JudgedItem],
     answers: Mapping[str, Mapping[str, str | None]],
     judges: Sequence[Judge],
+    *,
+    registry: Registry | None,
     progress: Callable[[Progress], None] = silent,
 ) -> Judged:
     """Each judge's ratings of each model's answers, item by item.
 
     ``answers``: model -> item id -> answer. An answer that was not given and a reply that can't
     be read are grades with ``ratings`` None. When the cap or the server stops it, what was graded
-    until then is returned with the reason. Impartiality is the caller's to check first
-    (``tools.families.check_impartial``): it needs the registry.
+    until then is returned with the reason. ``registry`` tells which judges are kin of a model;
+    None: the answers are of no model, as in calibration.
+
+    Raises:
+        JudgeRefused: a judge is of a model's family; nobody was asked.
     """
+    _check(judges, answers, registry)
     prompt = library.load("judge/rubric")
     work = [(j, i, model) for j in judges for i in items for model in answers]
     kept: list[Grade] = []
@@ -137,18 +145,26 @@ def compare(
     a: tuple[str, Mapping[str, str | None]],
     b: tuple[str, Mapping[str, str | None]],
     judges: Sequence[Judge],
+    *,
+    registry: Registry | None,
     progress: Callable[[Progress], None] = silent,
 ) -> Judged:
     """Each judge's choice between two models' answers to each item, asked in both orders.
 
-    ``a``, ``b``: a model's name and its answers. Missing and stopping as in ``grade``.
+    ``a``, ``b``: a model's name and its answers. All else as in ``grade``.
     """
+    _check(judges, (a[0], b[0]), registry)
     prompt = library.load("judge/pairwise")
     work = [(j, i) for j in judges for i in items]
     kept: list[Preference] = []
 
     each = (_preference(task, item, a, b, judge, prompt) for judge, item in work)
     return Judged([], kept, _until_stopped(each, kept, len(work), "comparing", progress))
+
+
+def _check(judges: Sequence[Judge], models: Iterable[str], registry: Registry | None) -> None:
+    if registry is not None:
+        check_impartial([judge.name for judge in judges], models, registry)
 
 
 def _until_stopped(

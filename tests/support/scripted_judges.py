@@ -44,7 +44,7 @@ def split(prompt: str) -> tuple[str, list[str]]:
     and so is all that follows a turn marker, as it would be for a tokenizer."""
     naked: list[str] = []
     enclosed: list[list[str]] = []
-    for line in prompt.split("\n"):
+    for line in prompt.splitlines():
         turn = TURN.search(line)
         if turn:
             naked.append(line[turn.end() :])

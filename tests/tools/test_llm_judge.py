@@ -5,9 +5,11 @@ from scripted_judges import PRICE, TASK, hire, obedient, ratings, split
 
 from memory.ledger import Ledger
 from memory.records import JudgedItem
+from memory.registry import Registry
 from prompts import library
 from tools.clients.chat import ChatBusy, ChatRefused
 from tools.clients.fakes import FixedClock, ScriptedChat
+from tools.families import JudgeRefused
 from tools.judge_reply import DIMENSIONS
 from tools.llm_judge import Judge, compare, disagreement, grade, graded_message, paired_message
 
@@ -56,7 +58,9 @@ def test_an_answer_that_gives_orders_gains_nothing(tmp_path, answer):
     assert scores == {"a/good": 0.75, "b/bad": 0.0, "c/evil": 0.0}
     for order in (("c/evil", "a/good"), ("a/good", "c/evil")):
         given = {"a/good": GOOD, "c/evil": {"1": answer}}
-        both = compare(TASK, ITEMS[:1], *((name, given[name]) for name in order), [judge])
+        both = compare(
+            TASK, ITEMS[:1], *((name, given[name]) for name in order), [judge], registry=None
+        )
         assert both.preferences[0].merged == ("a" if order[0] == "a/good" else "b")
 
 
@@ -96,7 +100,7 @@ def test_the_rubric_asks_for_each_dimension_and_names_the_domain():
 
 def test_grades_carry_ratings_comment_wording_and_price(tmp_path):
     judge, _, ledger = hire(tmp_path, lambda _: "Sure.\n```json\n" + ratings(4, "fine") + "\n```")
-    judged = grade(TASK, ITEMS, ANSWERS, [judge])
+    judged = grade(TASK, ITEMS, ANSWERS, [judge], registry=None)
     assert judged.stopped is None
     assert [(one.item, one.model) for one in judged.grades] == [
         (i, m) for i in ("1", "2") for m in ANSWERS
@@ -112,7 +116,7 @@ def test_grades_carry_ratings_comment_wording_and_price(tmp_path):
 def test_an_unreadable_reply_is_repaired_once(tmp_path, bad):
     script = iter([bad, ratings(3)])
     judge, chat, _ = hire(tmp_path, lambda _: next(script))
-    judged = grade(TASK, ITEMS[:1], {"a/good": GOOD}, [judge])
+    judged = grade(TASK, ITEMS[:1], {"a/good": GOOD}, [judge], registry=None)
     assert judged.grades[0].score == 0.5
     first, second = chat.asked
     assert len(first) == 1
@@ -122,7 +126,7 @@ def test_an_unreadable_reply_is_repaired_once(tmp_path, bad):
 
 def test_twice_unreadable_is_missing_and_not_zero(tmp_path):
     judge, chat, _ = hire(tmp_path, lambda _: "I'd rather not judge this.")
-    one = grade(TASK, ITEMS[:1], {"a/good": GOOD}, [judge]).grades[0]
+    one = grade(TASK, ITEMS[:1], {"a/good": GOOD}, [judge], registry=None).grades[0]
     assert one.ratings is None
     assert one.score is None
     assert "no JSON object" in one.reason
@@ -132,7 +136,9 @@ def test_twice_unreadable_is_missing_and_not_zero(tmp_path):
 
 def test_no_answer_is_missing_and_costs_nothing_but_an_empty_one_is_judged(tmp_path):
     judge, chat, _ = hire(tmp_path)
-    none, empty = grade(TASK, ITEMS, {"a/good": {"1": None, "2": ""}}, [judge]).grades
+    none, empty = grade(
+        TASK, ITEMS, {"a/good": {"1": None, "2": ""}}, [judge], registry=None
+    ).grades
     assert none.ratings is None
     assert "no answer" in none.reason
     assert empty.score == 0.0
@@ -141,11 +147,11 @@ def test_no_answer_is_missing_and_costs_nothing_but_an_empty_one_is_judged(tmp_p
 
 def test_a_second_run_pays_nothing(tmp_path):
     judge, _, ledger = hire(tmp_path)
-    first = grade(TASK, ITEMS, ANSWERS, [judge]).grades
+    first = grade(TASK, ITEMS, ANSWERS, [judge], registry=None).grades
     spent = ledger.spent("r")
     ledger.close()
     again, chat, ledger = hire(tmp_path, run="r2", cap=0.0)
-    second = grade(TASK, ITEMS, ANSWERS, [again]).grades
+    second = grade(TASK, ITEMS, ANSWERS, [again], registry=None).grades
     assert chat.asked == []
     assert ledger.spent("r") == spent
     assert ledger.spent("r2") == 0
@@ -161,23 +167,23 @@ def test_after_a_crash_only_what_is_missing_is_paid(tmp_path):
 
     judge, _, ledger = hire(tmp_path, dies)
     with pytest.raises(KeyboardInterrupt):
-        grade(TASK, ITEMS, ANSWERS, [judge])
+        grade(TASK, ITEMS, ANSWERS, [judge], registry=None)
     ledger.close()
     judge, chat, _ = hire(tmp_path)
-    assert len(grade(TASK, ITEMS, ANSWERS, [judge]).grades) == 4
+    assert len(grade(TASK, ITEMS, ANSWERS, [judge], registry=None).grades) == 4
     assert len(chat.asked) == 2
 
 
 def test_another_answer_of_the_same_item_is_another_grade(tmp_path):
     judge, chat, _ = hire(tmp_path)
-    grade(TASK, ITEMS[:1], {"a/good": GOOD}, [judge])
-    grade(TASK, ITEMS[:1], {"a/good": {"1": "Something else."}}, [judge])
+    grade(TASK, ITEMS[:1], {"a/good": GOOD}, [judge], registry=None)
+    grade(TASK, ITEMS[:1], {"a/good": {"1": "Something else."}}, [judge], registry=None)
     assert len(chat.asked) == 2
 
 
 def test_a_cap_of_zero_refuses_before_the_first_call(tmp_path):
     judge, chat, ledger = hire(tmp_path, cap=0.0)
-    judged = grade(TASK, ITEMS, ANSWERS, [judge])
+    judged = grade(TASK, ITEMS, ANSWERS, [judge], registry=None)
     assert judged.grades == []
     assert "approve a plan" in judged.stopped
     assert chat.asked == []
@@ -187,15 +193,15 @@ def test_a_cap_of_zero_refuses_before_the_first_call(tmp_path):
 def test_without_a_budget_nobody_is_asked(tmp_path):
     chat = ScriptedChat(obedient)
     judge = Judge(chat, None, PRICE, Ledger(tmp_path / "l.sqlite", FixedClock()))
-    assert "not approved" in grade(TASK, ITEMS, ANSWERS, [judge]).stopped
+    assert "not approved" in grade(TASK, ITEMS, ANSWERS, [judge], registry=None).stopped
     assert chat.asked == []
 
 
 def test_the_cap_stops_between_items_and_what_was_graded_counts(tmp_path):
     judge, _, ledger = hire(tmp_path, cap=0.006)
-    judged = grade(TASK, ITEMS * 20, {"a/good": GOOD, "b/bad": BAD}, [judge])
+    judged = grade(TASK, ITEMS * 20, {"a/good": GOOD, "b/bad": BAD}, [judge], registry=None)
     many = [JudgedItem(id=str(n), source=f"Shoulder {n}") for n in range(40)]
-    judged = grade(TASK, many, {"a/good": {i.id: "Shoulder" for i in many}}, [judge])
+    judged = grade(TASK, many, {"a/good": {i.id: "Shoulder" for i in many}}, [judge], registry=None)
     assert 0 < len(judged.grades) < 40
     assert all(one.score is not None for one in judged.grades)
     assert "approved" in judged.stopped
@@ -204,7 +210,7 @@ def test_the_cap_stops_between_items_and_what_was_graded_counts(tmp_path):
 
 def test_a_refused_key_ends_the_run_at_once(tmp_path):
     judge, chat, _ = hire(tmp_path, lambda _: ChatRefused("the key is refused"))
-    judged = grade(TASK, ITEMS, ANSWERS, [judge])
+    judged = grade(TASK, ITEMS, ANSWERS, [judge], registry=None)
     assert (judged.grades, judged.stopped, len(chat.asked)) == ([], "the key is refused", 1)
 
 
@@ -213,18 +219,18 @@ def test_an_item_that_fails_is_missing_and_three_in_a_row_end_it(tmp_path):
         return ChatBusy("busy") if "dizzy" in messages[0].content else obedient(messages)
 
     judge, _, _ = hire(tmp_path / "a", flaky)
-    judged = grade(TASK, ITEMS, ANSWERS, [judge])
+    judged = grade(TASK, ITEMS, ANSWERS, [judge], registry=None)
     assert judged.stopped is None
     assert [one.reason for one in judged.grades] == ["", "", "no reply: busy", "no reply: busy"]
     judge, _, _ = hire(tmp_path / "b", lambda _: ChatBusy("busy"))
-    judged = grade(TASK, ITEMS, ANSWERS, [judge])
+    judged = grade(TASK, ITEMS, ANSWERS, [judge], registry=None)
     assert len(judged.grades) == 3
     assert judged.stopped == "3 in a row without a reply: busy"
 
 
 def test_pairs_are_asked_in_both_orders_and_disagreement_is_a_tie(tmp_path):
     judge, chat, _ = hire(tmp_path, lambda _: '{"better": 1}')
-    one = compare(TASK, ITEMS[:1], ("a", GOOD), ("b", BAD), [judge]).preferences[0]
+    one = compare(TASK, ITEMS[:1], ("a", GOOD), ("b", BAD), [judge], registry=None).preferences[0]
     assert (one.a_first, one.b_first, one.merged) == ("a", "b", "tie")
     texts = [split(asked[0].content)[1][1:] for asked in chat.asked]
     assert texts == [[GOOD["1"], BAD["1"]], [BAD["1"], GOOD["1"]]]
@@ -232,14 +238,16 @@ def test_pairs_are_asked_in_both_orders_and_disagreement_is_a_tie(tmp_path):
 
 def test_a_consistent_choice_is_a_choice_and_a_missing_order_none(tmp_path):
     judge, _, _ = hire(tmp_path / "a")
-    one = compare(TASK, ITEMS[:1], ("a", GOOD), ("b", BAD), [judge]).preferences[0]
+    one = compare(TASK, ITEMS[:1], ("a", GOOD), ("b", BAD), [judge], registry=None).preferences[0]
     assert (one.a_first, one.b_first, one.merged) == ("a", "a", "a")
     script = iter(['{"better": "2"}', "hm", "hm"])
     judge, _, _ = hire(tmp_path / "b", lambda _: next(script))
-    one = compare(TASK, ITEMS[:1], ("a", GOOD), ("b", BAD), [judge]).preferences[0]
+    one = compare(TASK, ITEMS[:1], ("a", GOOD), ("b", BAD), [judge], registry=None).preferences[0]
     assert (one.a_first, one.b_first, one.merged) == ("b", None, None)
     judge, chat, _ = hire(tmp_path / "c")
-    one = compare(TASK, ITEMS[:1], ("a", GOOD), ("b", {"1": None}), [judge]).preferences[0]
+    one = compare(
+        TASK, ITEMS[:1], ("a", GOOD), ("b", {"1": None}), [judge], registry=None
+    ).preferences[0]
     assert one.merged is None
     assert chat.asked == []
 
@@ -247,10 +255,22 @@ def test_a_consistent_choice_is_a_choice_and_a_missing_order_none(tmp_path):
 def test_several_judges_disagreement_is_shown(tmp_path):
     kind, _, _ = hire(tmp_path / "a", lambda _: ratings(5), model="kind")
     harsh, _, _ = hire(tmp_path / "b", lambda _: ratings(3), model="harsh")
-    judged = grade(TASK, ITEMS, ANSWERS, [kind, harsh])
+    judged = grade(TASK, ITEMS, ANSWERS, [kind, harsh], registry=None)
     assert len(judged.grades) == 8
     assert disagreement(judged.grades) == {("harsh", "kind"): 0.5}
     assert disagreement(judged.grades[:1]) == {}
+
+
+def test_a_judge_of_the_family_is_refused_before_anybody_is_asked(tmp_path):
+    judge, chat, _ = hire(tmp_path, model="llama3.1:70b")
+    registry = Registry({}, "none")
+    for given in ({"x/y": GOOD, "meta-llama/Llama-3.2-1B": BAD}, {"some/llama-finetune": GOOD}):
+        with pytest.raises(JudgeRefused, match="llama"):
+            grade(TASK, ITEMS, given, [judge], registry=registry)
+    with pytest.raises(JudgeRefused, match="llama"):
+        compare(TASK, ITEMS, ("x/y", GOOD), ("vicuna-7b", BAD), [judge], registry=registry)
+    assert chat.asked == []
+    assert len(grade(TASK, ITEMS, {"x/y": GOOD}, [judge], registry=registry).grades) == 2
 
 
 def test_a_quote_brackets_what_is_paid(tmp_path):
@@ -258,7 +278,7 @@ def test_a_quote_brackets_what_is_paid(tmp_path):
     prompt = library.load("judge/rubric")
     asked = [[graded_message(TASK, i, GOOD[i.id], prompt)] for i in ITEMS]
     low, expected, high = judge.quote(asked)
-    grade(TASK, ITEMS, {"a/good": GOOD}, [judge])
+    grade(TASK, ITEMS, {"a/good": GOOD}, [judge], registry=None)
     assert 0 < low < expected < high
     assert ledger.spent("r") <= high
     assert judge.quote([]) == (0, 0, 0)
