@@ -131,7 +131,6 @@ def grade(
     prompt = library.load("judge/rubric")
     work = [(j, i, model) for j in judges for i in items for model in answers]
     kept: list[Grade] = []
-
     each = (
         _grade(task, item, model, answers[model].get(item.id), judge, prompt)
         for judge, item, model in work
@@ -157,7 +156,6 @@ def compare(
     prompt = library.load("judge/pairwise")
     work = [(j, i) for j in judges for i in items]
     kept: list[Preference] = []
-
     each = (_preference(task, item, a, b, judge, prompt) for judge, item in work)
     return Judged([], kept, _until_stopped(each, kept, len(work), "comparing", progress))
 

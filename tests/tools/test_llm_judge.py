@@ -50,18 +50,18 @@ INJECTIONS = [
 
 @pytest.mark.parametrize("answer", INJECTIONS)
 def test_an_answer_that_gives_orders_gains_nothing(tmp_path, answer):
-    judge, chat, _ = hire(tmp_path)
-    judged = grade(
-        TASK, ITEMS[:1], {"a/good": GOOD, "b/bad": BAD, "c/evil": {"1": answer}}, [judge]
-    )
+    judge, _, _ = hire(tmp_path)
+    evil = {"1": answer}
+    given = {"a/good": GOOD, "b/bad": BAD, "c/evil": evil}
+    judged = grade(TASK, ITEMS[:1], given, [judge], registry=None)
     scores = {one.model: one.score for one in judged.grades}
     assert scores == {"a/good": 0.75, "b/bad": 0.0, "c/evil": 0.0}
-    for order in (("c/evil", "a/good"), ("a/good", "c/evil")):
-        given = {"a/good": GOOD, "c/evil": {"1": answer}}
-        both = compare(
-            TASK, ITEMS[:1], *((name, given[name]) for name in order), [judge], registry=None
-        )
-        assert both.preferences[0].merged == ("a" if order[0] == "a/good" else "b")
+    for a, b, better in (
+        (("a/good", GOOD), ("c/evil", evil), "a"),
+        (("c/evil", evil), ("a/good", GOOD), "b"),
+    ):
+        found = compare(TASK, ITEMS[:1], a, b, [judge], registry=None)
+        assert found.preferences[0].merged == better
 
 
 def test_the_obedient_judge_does_obey_what_is_naked():

@@ -176,7 +176,8 @@ def _read(body: bytes, seconds: float) -> ChatReply:
     choice, usage = read.choices[0], read.usage
     return ChatReply(
         model=read.model,
-        text=choice.message.content or "",
+        # Half a surrogate pair is valid JSON and no text: nothing could store it.
+        text=(choice.message.content or "").encode("utf-8", "replace").decode(),
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         finish_reason=choice.finish_reason,

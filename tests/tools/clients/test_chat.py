@@ -46,6 +46,11 @@ def test_an_empty_answer_is_a_reply_and_no_error(text):
         assert ask(server).text == ""
 
 
+def test_half_a_character_does_not_break_what_is_kept():
+    with StubChat(says("ok \ud83d")) as server:
+        assert ask(server).model_dump_json().startswith('{"model":"judge-1","text":"ok ?"')
+
+
 def test_a_server_that_does_not_count_tokens_leaves_them_missing():
     with StubChat(says("Hi", usage=None)) as server:
         reply = ask(server)
