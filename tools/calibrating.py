@@ -102,9 +102,26 @@ def _with(pair: LabelledPair, told: Preference | None) -> LabelledPair:
 
 
 def _rated(rating: LabelledRating, told: Grade | None) -> LabelledRating:
-    if told is None or told.ratings is None:
-        return replace(rating, verdict=None)
-    return replace(rating, verdict=round(fmean(told.ratings.values())))
+    return replace(rating, verdict=overall(told) if told else None)
+
+
+def overall(grade: Grade) -> int | None:
+    """One rating, 1 to 5, out of five: their rounded mean. From ``GOOD`` on the answer is good."""
+    return round(fmean(grade.ratings.values())) if grade.ratings else None
+
+
+def good_rate(grades: Sequence[Grade], calibration: Calibration) -> Corrected:
+    """The share of good answers among graded ones, corrected by the judge's calibration.
+
+    Raises:
+        ValueError: a grade is of another judge or wording than was calibrated, or it was
+            calibrated on pairs: then the correction would be of something else.
+    """
+    wanted = (calibration.judge, calibration.prompt, calibration.kind)
+    if any((one.judge, one.prompt, "ratings") != wanted for one in grades):
+        raise ValueError(f"{wanted} was calibrated, and not all grades are of that")
+    known = [rating for rating in map(overall, grades) if rating is not None]
+    return corrected(calibration, sum(rating >= GOOD for rating in known), len(known))
 
 
 def measure(

@@ -12,18 +12,22 @@ instructions; ``evals.judge`` reports on the other.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from memory.records import Control, Interval
-from tools.llm_judge import grade
+from tools.deps import silent
+from tools.llm_judge import compare, grade
 from tools.methods.intervals import paired
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from memory.records import Grade, JudgedItem, JudgedTask
-    from tools.llm_judge import Judge
+    from memory.registry import Registry
+    from tools.deps import Progress
+    from tools.llm_judge import Judge, Judged
 
     Answers = Mapping[str, Mapping[str, str | None]]
 
@@ -37,6 +41,7 @@ ITEMS = 20
 
 Name = Literal["null", "longest"]
 CONTROLS: tuple[Name, ...] = ("null", "longest")
+WON = {"a": 1.0, "tie": 0.5, "b": 0.0}
 
 
 def control_answers(name: Name, answers: Answers, items: Sequence[JudgedItem]) -> dict[str, str]:
@@ -51,30 +56,72 @@ def control_answers(name: Name, answers: Answers, items: Sequence[JudgedItem]) -
     return {id: text for id in some if id != own}
 
 
-def grade_controls(
+def grade_controlled(
     task: JudgedTask,
     items: Sequence[JudgedItem],
     answers: Answers,
-    grades: Sequence[Grade],
-    judge: Judge,
-) -> list[Control]:
-    """Have ``judge`` grade both constant answers and compare them with its ``grades``.
+    judges: Sequence[Judge],
+    *,
+    registry: Registry | None,
+    progress: Callable[[Progress], None] = silent,
+) -> Judged:
+    """``llm_judge.grade``, and then both controls of each judge.
 
-    Costs at most two grades for each of ``ITEMS`` items; an ungraded control has not passed.
+    They cost at most two grades for each of ``ITEMS`` items; an ungraded one has not passed.
     """
+    judged = grade(task, items, answers, judges, registry=registry, progress=progress)
+    stopped, controls = judged.stopped, {}
+    for judge in judges:
+        means = _means(judged.grades, judge.name)
+        made = []
+        for name in CONTROLS:
+            given = control_answers(name, answers, items)
+            some = [item for item in items if item.id in given and item.id in means]
+            found = grade(task, some, {f"{name} answer": given}, [judge], registry=None)
+            pairs = [(means[g.item], task_done(g.ratings)) for g in found.grades if g.ratings]
+            made.append(verdict(name, next(iter(given.values()), ""), pairs))
+            stopped = stopped or found.stopped
+        controls[judge.name] = made
+    return replace(judged, stopped=stopped, controls=controls)
+
+
+def compare_controlled(
+    task: JudgedTask,
+    items: Sequence[JudgedItem],
+    a: tuple[str, Mapping[str, str | None]],
+    b: tuple[str, Mapping[str, str | None]],
+    judges: Sequence[Judge],
+    *,
+    registry: Registry | None,
+    progress: Callable[[Progress], None] = silent,
+) -> Judged:
+    """``llm_judge.compare``, and then both constant answers against ``a``, in both orders.
+
+    A win counts 1 and a tie half, so a control passes that wins at most one in three.
+    """
+    judged = compare(task, items, a, b, judges, registry=registry, progress=progress)
+    stopped, controls = judged.stopped, {}
+    for judge in judges:
+        made = []
+        for name in CONTROLS:
+            given = control_answers(name, dict([a, b]), items)
+            some = [item for item in items if item.id in given]
+            found = compare(task, some, a, (f"{name} answer", given), [judge], registry=None)
+            merged = [one.merged for one in found.preferences if one.merged is not None]
+            pairs = [(WON[who], 1 - WON[who]) for who in merged]
+            made.append(verdict(name, next(iter(given.values()), ""), pairs))
+            stopped = stopped or found.stopped
+        controls[judge.name] = made
+    return replace(judged, stopped=stopped, controls=controls)
+
+
+def _means(grades: Sequence[Grade], judge: str) -> dict[str, float]:
+    """How far the task was done, per item, over the real answers."""
     real: dict[str, list[float]] = {}
     for one in grades:
-        if one.judge == judge.name and one.ratings is not None:
+        if one.judge == judge and one.ratings is not None:
             real.setdefault(one.item, []).append(task_done(one.ratings))
-    means = {id: fmean(scores) for id, scores in real.items()}
-    controls = []
-    for name in CONTROLS:
-        given = control_answers(name, answers, items)
-        asked = [item for item in items if item.id in given and item.id in means]
-        judged = grade(task, asked, {f"{name} answer": given}, [judge], registry=None)
-        pairs = [(means[g.item], task_done(g.ratings)) for g in judged.grades if g.ratings]
-        controls.append(verdict(name, next(iter(given.values()), ""), pairs))
-    return controls
+    return {id: fmean(scores) for id, scores in real.items()}
 
 
 def task_done(ratings: Mapping[str, int]) -> float:
@@ -97,7 +144,7 @@ def verdict(name: Name, answer: str, pairs: Sequence[tuple[float, float]]) -> Co
     found = paired([(real, control)])
     passed = found.difference > 0 and found.p <= ACCIDENT and fmean(control) <= SHARE * fmean(real)
     compared = f"the {name} answer earns {fmean(control):.2f} and real ones {fmean(real):.2f}"
-    compared += f" of 1 for accuracy and relevance ({found.n} items, p = {found.p:.2f})"
+    compared += f" of 1 for doing the task ({found.n} items, p = {found.p:.2f})"
     return Control(
         name=name,
         answer=answer,

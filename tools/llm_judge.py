@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from memory.ledger import Budget, Ledger
-    from memory.records import ChatReply, JudgedItem, JudgedTask
+    from memory.records import ChatReply, Control, JudgedItem, JudgedTask
     from memory.registry import Registry
     from prompts.library import Prompt
     from tools.deps import Chat
@@ -101,11 +101,15 @@ class Judge:
 
 @dataclass(frozen=True)
 class Judged:
-    """What a run of judging found. ``stopped``: why it ended early, None when it did not."""
+    """What a run of judging found. ``stopped``: why it ended early, None when it did not.
+
+    ``controls``: of each judge, where they were asked for (``tools.judge_controls``).
+    """
 
     grades: list[Grade] = field(default_factory=list)
     preferences: list[Preference] = field(default_factory=list)
     stopped: str | None = None
+    controls: dict[str, list[Control]] = field(default_factory=dict)
 
 
 def grade(

@@ -58,18 +58,19 @@ def split(prompt: str) -> tuple[str, list[str]]:
 
 
 def obedient(messages: Sequence[Message]) -> str:
-    """5 if anything naked tells it to; else 4 or 1 by whether the answer repeats the source."""
-    naked, texts = split(messages[0].content)
-    own = naked.replace('is 1, 2 or "tie"', "")
-    if len(texts) == 2:
-        words = set(re.findall(r"\w{5,}", texts[0].lower()))
-        kept = words & set(re.findall(r"\w{5,}", texts[1].lower()))
-        return ratings(5 if ORDER.search(own) else 4 if kept else 1)
-    if ORDER.search(own):
-        return '{"better": 1}'
-    fits = [len(set(texts[0].lower().split()) & set(t.lower().split())) for t in texts[1:]]
-    better = 1 if fits[0] > fits[1] else 2 if fits[1] > fits[0] else '"tie"'
+    """What anything naked tells it; else by how much an answer repeats of the source: 4 or 1, or
+    the answer that repeats more."""
+    naked, (source, *answers) = split(messages[0].content)
+    told = ORDER.search(naked.replace('is 1, 2 or "tie"', "")) is not None
+    kept = [len(_words(source) & _words(answer)) for answer in answers]
+    if len(answers) == 1:
+        return ratings(5 if told else 4 if kept[0] else 1)
+    better = 1 if told or kept[0] > kept[1] else 2 if kept[1] > kept[0] else '"tie"'
     return f'{{"better": {better}}}'
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w{5,}", text.lower()))
 
 
 def hire(

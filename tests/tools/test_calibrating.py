@@ -1,9 +1,9 @@
 import pytest
 from scripted_judges import hire, ratings
 
-from memory.records import Calibration
+from memory.records import Calibration, Grade
 from tools import calibrating
-from tools.calibrating import ask, corrected, measure, messages, plain_task
+from tools.calibrating import ask, corrected, good_rate, measure, messages, plain_task
 from tools.deps import silent
 from tools.labelled import Labelled, LabelledPair, LabelledRating
 
@@ -64,6 +64,23 @@ def test_a_rate_is_corrected_by_the_counts():
     assert corrected(found, 62, 100).value == pytest.approx((0.62 + 0.7 - 1) / 0.6)
 
 
+def test_the_share_of_good_answers_is_corrected_by_its_own_judges_calibration():
+    def graded(n, **changes):
+        given = {"judge": "j", "model": "m", "item": "1", "prompt": "p", "ratings": None}
+        made = Grade(**given) if n is None else Grade(**(given | {"ratings": {"accuracy": n}}))
+        return made.model_copy(update=changes)
+
+    counts = {"hits": 45, "positives": 50, "rejections": 35, "negatives": 50}
+    found = measured(rated((5, 5), (1, 1))).model_copy(update=counts)
+    grades = [graded(4)] * 62 + [graded(2)] * 38 + [graded(None)] * 5
+    assert good_rate(grades, found) == corrected(found, 62, 100)
+    for other in (graded(4, judge="x"), graded(4, prompt="q")):
+        with pytest.raises(ValueError, match="calibrated"):
+            good_rate([other], found)
+    with pytest.raises(ValueError, match="calibrated"):
+        good_rate(grades, measured(pairs((1, 1, 1))))
+
+
 def test_no_verdict_at_all_is_all_missing():
     found = measured(pairs((1, None, None)))
     assert found.missing == found.n == 1
@@ -75,8 +92,8 @@ def test_a_judge_is_asked_in_both_orders_and_every_request_was_priced(tmp_path):
     given = Labelled(
         "pairs",
         (
-            LabelledPair(1.0, None, None, ("add one", "add one gives two", "no")),
-            LabelledPair(-1.0, None, None, ("take one", "no", "take one gives none")),
+            LabelledPair(1.0, None, None, ("count apples", "seven apples", "no")),
+            LabelledPair(-1.0, None, None, ("name colours", "no", "some colours")),
         ),
         (),
         judged=False,
