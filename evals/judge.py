@@ -19,8 +19,8 @@
 From AlpacaEval's preferences, ``null``: how often the null control flags GPT-4-turbo as a judge,
 given the constant answer that it prefers to most real ones (Zheng et al. 2024). Pools of ten
 models, 20 random items, 500 draws, on the half of the instructions the rule was not chosen on.
-``honest_flagged``: the same with the weakest real model in its place: no constant answer, but the
-nearest thing in the data to one that a fair judge sees through.
+``honest_flagged``: the same with a real model in its place, the weakest on the other half: no
+constant answer, but the nearest thing in the data to one that a fair judge sees through.
 
 Intervals are 90 % bootstraps over items (``rates``: over judges; ``null``: Wilson's). The data
 holds no verdicts of the prompts that first write metrics or a reference, and of Swap only the first
@@ -192,9 +192,9 @@ def measure_null(folder: Path, seed: int = 0, draws: int = 500) -> dict[str, Any
     full = np.isnan(wins).sum(axis=0) < 50
     names = [name for name, kept in zip(names, full, strict=True) if kept]
     reported = np.random.default_rng(9).permutation(len(rows)) % 2 == 1
+    weakest = int(np.argmin(np.nanmean(wins[np.ix_(~reported, full)], axis=0)))
     wins = wins[np.ix_(reported, full)]
     null, means = names.index("NullModel"), np.nanmean(wins, axis=0)
-    weakest = int(np.argmin(means))
     rng = np.random.default_rng(seed)
     report: dict[str, Any] = {"models": len(names), "honest_stand_in": names[weakest]}
     for what, stand_in in (("flagged", null), ("honest_flagged", weakest)):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from memory.records import Grade, Preference
     from tools.deps import Message, Progress
+    from tools.judge_chat import Judge
     from tools.labelled import Labelled, LabelledPair, LabelledRating
-    from tools.llm_judge import Judge
     from tools.methods.agreement import Corrected
 
     Floats = NDArray[np.float64]

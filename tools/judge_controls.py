@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from memory.records import Grade, JudgedItem, JudgedTask
     from memory.registry import Registry
     from tools.deps import Progress
-    from tools.llm_judge import Judge, Judged
+    from tools.judge_chat import Judge
+    from tools.llm_judge import Judged
 
     Answers = Mapping[str, Mapping[str, str | None]]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
@@ -22,8 +21,7 @@ from memory.errors import NotApproved
 from memory.ledger import ReplyKey
 from memory.records import Grade, Preference
 from prompts import library
-from tools.clients.chat import ChatFailed, ChatRefused, PatientChat
-from tools.clients.metered_chat import MeteredChat
+from tools.clients.chat import ChatFailed, ChatRefused
 from tools.deps import Message, Progress, silent
 from tools.envelope import enclose, fence
 from tools.families import check_impartial
@@ -32,71 +30,17 @@ from tools.judge_reply import DIMENSIONS, Choice, Form, Review, read_reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from memory.ledger import Budget, Ledger
-    from memory.records import ChatReply, Control, JudgedItem, JudgedTask
+    from memory.records import Control, JudgedItem, JudgedTask
     from memory.registry import Registry
     from prompts.library import Prompt
-    from tools.deps import Chat
-    from tools.price_book import Price
+    from tools.judge_chat import Judge
 
-MAX_TOKENS = 600
 GIVE_UP = 3
 """So many items in a row without a reply end a run: the server is down, not the item odd."""
 
 NO_REPLY = "no reply: "
 NO_ANSWER = "a model gave no answer"
 Result = TypeVar("Result", Grade, Preference)
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A chat that judges: patient, metered and with a memory. There is no way around the meter.
-
-    ``budget`` None: only what was paid for before can be had.
-    """
-
-    chat: Chat
-    budget: Budget | None
-    price: Price
-    ledger: Ledger
-    max_tokens: int = MAX_TOKENS
-    patience: float = 60.0
-
-    @property
-    def name(self) -> str:
-        """The model that judges."""
-        return self.chat.model
-
-    @cached_property
-    def _paid(self) -> PatientChat:
-        return PatientChat(MeteredChat(self.chat, self.budget, self.price), self.patience)
-
-    def ask(self, key: ReplyKey, messages: Sequence[Message]) -> ChatReply:
-        """The reply kept under ``key`` (``usd`` 0: it is paid), else a new one, kept at once.
-
-        Raises:
-            NotApproved: the cap would be passed, or nobody approved.
-            ChatFailed: there is no reply.
-        """
-        kept = self.ledger.reply(key)
-        if kept is not None:
-            return kept.model_copy(update={"usd": 0.0})
-        reply = self._paid.reply(messages, self.max_tokens)
-        self.ledger.keep_reply(key, reply)
-        return reply
-
-    def quote(self, requests: Sequence[Sequence[Message]]) -> tuple[float, float, float]:
-        """Low, expected and high dollars of asking all these, for a plan.
-
-        Expected: four letters a token and a quarter of the longest answer. High: two and a half
-        times the bound of one try, which pays for a repair of every reply.
-        """
-        meter, price = MeteredChat(self.chat, self.budget, self.price), self.price
-        letters = [sum(len(message.content) for message in asked) for asked in requests]
-        low = sum(price.usd(n // 6, 20, 0.5) for n in letters)
-        expected = sum(price.usd(n // 4, self.max_tokens // 4, 5.0) for n in letters)
-        high = sum(2.5 * meter.most(asked, self.max_tokens) for asked in requests)
-        return min(low, high), min(expected, high), high
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from memory.ledger import Budget, Ledger
     from memory.records import Calibration, Interval
     from tools.deps import Chat, Progress
+    from tools.judge_chat import Judge
     from tools.labelled import Labelled
-    from tools.llm_judge import Judge
 
 DONE, WAITING = 0, 3
 WORDING = {"pairs": "judge/pairwise", "ratings": "judge/rubric"}
@@ -84,7 +84,7 @@ def _approved(
     """The judge with a budget somebody approved; None when nobody did."""
     from agent import wiring
     from memory.ledger import Ledger
-    from tools.llm_judge import Judge
+    from tools.judge_chat import Judge
 
     texts = [pair.texts for pair in found.pairs] + [rating.texts for rating in found.ratings]
     if None in texts:
@@ -153,7 +153,8 @@ def _says_yes() -> bool:
 
 def _show(progress: Progress) -> None:
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{progress.what} {progress.done} of {progress.total} ")
+        end = "\n" if progress.done == progress.total else " "
+        sys.stderr.write(f"\r{progress.what} {progress.done} of {progress.total}{end}")
         sys.stderr.flush()
 
 

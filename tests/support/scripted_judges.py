@@ -10,7 +10,7 @@ from memory.ledger import Ledger
 from memory.records import Approval, JudgedTask, Plan
 from tools.clients.fakes import FixedClock, ScriptedChat
 from tools.envelope import PREFIX
-from tools.llm_judge import Judge
+from tools.judge_chat import Judge
 from tools.price_book import TokenPrice
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from prompts import library
 from tools.clients.chat import ChatBusy, ChatRefused
 from tools.clients.fakes import FixedClock, ScriptedChat
 from tools.families import JudgeRefused
+from tools.judge_chat import Judge
 from tools.judge_reply import DIMENSIONS
-from tools.llm_judge import Judge, compare, disagreement, grade, graded_message, paired_message
+from tools.llm_judge import compare, disagreement, grade, graded_message, paired_message
 
 ITEMS = [
     JudgedItem(id="1", source="Patient: my shoulder hurts since Tuesday."),
