@@ -14,10 +14,12 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
+from agent import score_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("select", "chat", "resume", "report", "threads", "doctor", "judge")
+COMMANDS = ("select", "chat", "resume", "report", "threads", "scores", "doctor", "judge")
 EPILOG = """\
 exit codes: 0 done · 2 bad input · 3 waiting for your answer · 130 interrupted
 a request in quotes without a command is 'mirror select'
@@ -110,6 +112,7 @@ def parser() -> Parser:
     report.add_argument("run")
     report.add_argument("--path", action="store_true", help="print the HTML file's path only")
     commands.add_parser("threads", help="list conversations")
+    score_arguments.add(commands)
     doctor = commands.add_parser("doctor", help="what works on this machine, and what does not")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     _judge(commands.add_parser("judge", help="how far a judging model can be believed"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError
@@ -17,7 +18,11 @@ from tools.clients.lm_eval_process import ALLOWED
 
 
 class Settings(BaseSettings):
-    """Frozen settings; secrets print as stars."""
+    """Frozen settings; secrets print as stars.
+
+    ``database_url`` moves the scores alone, so that a team can share them. The ledger, findings
+    and checkpoints stay SQLite files under ``home`` for now: they belong to one machine.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="MIRROR_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
@@ -44,7 +49,16 @@ class Settings(BaseSettings):
         description="what can be made again: embeddings, unpacked weights",
     )
     runs: Path = Field(Path("runs"), description="where reports are written")
+    database_url: SecretStr | None = Field(
+        None, description="another database for the scores, such as postgresql://..."
+    )
     models_dir: Path | None = Field(None, description="local weights as <org>/<name>/")
+    backend: Literal["hf", "vllm"] = Field("hf", description="what computes local weights")
+    worker_python: Path | None = Field(
+        None, description="interpreter of another environment with lm-eval, such as vLLM's"
+    )
+    servers: str = Field("", description="org/name=http://host:8000/v1, by commas or spaces")
+    server_key: SecretStr | None = Field(None, description="key for those servers")
     usd_per_hour: float = Field(0.0, ge=0, description="what an hour of this machine costs you")
     gpu_usd_per_hour: float = Field(
         2.0,

@@ -26,8 +26,11 @@ from memory.scores import Scores
 from tools.clients.catalogue import LmEvalCatalogue
 from tools.clients.chat import OpenAIChat
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
+from tools.clients.hf_backend import HfBackend
 from tools.clients.hub import Hub
 from tools.clients.lm_eval_runner import LmEvalRunner
+from tools.clients.served_backend import ServedBackend, servers
+from tools.clients.vllm_backend import VllmBackend
 from tools.deps import Deps
 from tools.price_book import price_of
 
@@ -61,14 +64,12 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
     return Deps(
         clock=clock,
         registry=Registry.load(),
-        scores=Scores(home / "scores.sqlite"),
+        scores=scores(settings),
         findings=Findings(home / "findings.sqlite", encoder.encode, encoder.name),
         ledger=Ledger(home / "ledger.sqlite", clock),
         embedder=encoder,
         catalogue=LmEvalCatalogue(cache, encoder, to_stream),
-        runner=LmEvalRunner(
-            cache, sys.executable, environment.worker_environment(), settings.models_dir, to_stream
-        ),
+        runner=runner(settings, cache),
         planner=seat(settings, planner),
         runs=settings.runs,
         cache=cache,
@@ -76,7 +77,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         gpu_usd_per_hour=settings.gpu_usd_per_hour,
         minutes=settings.minutes,
         progress=to_stream,
-        hub=None if settings.offline else Hub(settings.hub_url, token=settings.hub_token),
+        hub=hub(settings),
     )
 
 
@@ -111,6 +112,18 @@ def connect(settings: Settings, planner: str | None = None) -> Session:
     return Session(build(held.checkpointer()), deps(settings, planner), held)
 
 
+def scores(settings: Settings) -> Scores:
+    """This deployment's scores alone: a file, or the database of ``MIRROR_DATABASE_URL``."""
+    if settings.database_url is not None:
+        return Scores(settings.database_url.get_secret_value())
+    return Scores(_folder(settings.home, "MIRROR_HOME") / "scores.sqlite")
+
+
+def hub(settings: Settings) -> Hub | None:
+    """This deployment's Hub; None where nothing may be asked of it."""
+    return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token)
+
+
 def conversations(settings: Settings) -> Conversations:
     """This deployment's conversations alone, for listing them."""
     return Conversations(_folder(settings.home, "MIRROR_HOME") / "conversations.sqlite")
@@ -119,6 +132,21 @@ def conversations(settings: Settings) -> Conversations:
 async def development() -> Graph:
     """The graph for ``langgraph dev`` (``langgraph.json`` names it), made off its event loop."""
     return await asyncio.to_thread(lambda: build(deps=deps(environment.load())))
+
+
+def runner(settings: Settings, cache: Path) -> LmEvalRunner:
+    """The back ends of this deployment: local weights, and the servers it names."""
+    local = VllmBackend if settings.backend == "vllm" else HfBackend
+    key = settings.server_key.get_secret_value() if settings.server_key else None
+    return LmEvalRunner(
+        [
+            local(cache, settings.models_dir, progress=to_stream),
+            ServedBackend(servers(settings.servers, settings.models_dir), key),
+        ],
+        str(settings.worker_python or sys.executable),
+        environment.worker_environment(),
+        cache / "logs",
+    )
 
 
 def embedder(which: str) -> Embedder:

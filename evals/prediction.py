@@ -117,7 +117,7 @@ def _truth(job: Sequence[Column], scores: Sequence[Score]) -> dict[Column, dict[
 
 def measure(n: int, seed: int = 0) -> dict[str, object]:
     """All figures, as printed."""
-    scores, registry = BUNDLED.all(), Registry.load()
+    scores, registry = BUNDLED.find(), Registry.load()
     drawn = list(jobs(scores, n, seed))
     models = [one for job in drawn for one in cold_models(job, scores, registry)]
     benchmarks = [one for job in drawn for one in cold_benchmarks(job, scores, registry)]

@@ -45,7 +45,6 @@ def known_facts(names: Sequence[str], benchmarks: Table) -> Floats:
     over everything in the table, averaged; a style variant has those of its model.
     """
     registry = Registry.load().models.values()
-    params = {_plain(model.id): model.params for model in registry if model.params}
     released: dict[str, str] = {}
     for model in registry:
         plain = _plain(model.id)
@@ -53,17 +52,24 @@ def known_facts(names: Sequence[str], benchmarks: Table) -> Floats:
             released[plain] = min(model.released, released.get(plain, model.released))
     scores = _benchmark_means(benchmarks)
     rows = [
-        (_log_params(name, params), _day(_plain(name), released), scores.get(_plain(name), np.nan))
-        for name in names
+        (np.log(params), _day(_plain(name), released), scores.get(_plain(name), np.nan))
+        for name, params in zip(names, known_params(names), strict=True)
     ]
     return np.array(rows, dtype=np.float64).T
 
 
-def _log_params(name: str, params: dict[str, int]) -> float:
+def known_params(names: Sequence[str]) -> Floats:
+    """(m,) parameters that the name states or the registry has; NaN where neither does."""
+    models = Registry.load().models.values()
+    registered = {_plain(model.id): model.params for model in models if model.params}
+    return np.array([_params(name, registered) for name in names], dtype=np.float64)
+
+
+def _params(name: str, registered: dict[str, int]) -> float:
     stated = re.search(r"(?:(\d+)x)?(\d+(?:\.\d+)?)b", name.lower())
     if stated:
-        return float(np.log(float(stated[1] or 1) * float(stated[2]) * 1e9))
-    return float(np.log(params[_plain(name)])) if _plain(name) in params else np.nan
+        return float(stated[1] or 1) * float(stated[2]) * 1e9
+    return registered.get(_plain(name), np.nan)
 
 
 def _day(plain: str, released: dict[str, str]) -> float:

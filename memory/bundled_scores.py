@@ -11,13 +11,18 @@ import gzip
 import zlib
 from collections import defaultdict
 from functools import cached_property
+from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from memory.errors import DamagedStore
 from memory.records import Score
 from memory.sqlite import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 SNAPSHOT = Path(__file__).parent / "snapshot"
 
@@ -41,18 +46,33 @@ class BundledScores:
         """What is known of a model on an lm-eval task; empty when nothing is."""
         return [self._score(row, benchmark) for row in self._rows.get((model, benchmark), ())]
 
-    def all(self) -> list[Score]:
-        """Everything the file holds, by model and task."""
-        return [self._score(row, task) for (_, task), rows in self._rows.items() for row in rows]
+    def find(
+        self, models: Sequence[str] | None = None, benchmarks: Sequence[str] | None = None
+    ) -> list[Score]:
+        """What is known of these models on these lm-eval tasks; None means: of all of them."""
+        if models is None or benchmarks is None:
+            keys: Iterable[tuple[str, str]] = (
+                (model, benchmark)
+                for model, benchmark in self._rows
+                if (models is None or model in models)
+                and (benchmarks is None or benchmark in benchmarks)
+            )
+        else:
+            keys = product(models, benchmarks)
+        return [score for key in keys for score in self.get(*key)]
+
+    @cached_property
+    def tasks(self) -> dict[str, str]:
+        """A leaderboard's column -> the lm-eval task it stands for."""
+        columns = _read_csv(self.columns, {"benchmark", "lm_eval_task"})
+        return {row["benchmark"]: row["lm_eval_task"] for row in columns if row["lm_eval_task"]}
 
     @cached_property
     def _rows(self) -> dict[tuple[str, str], list[dict[str, str]]]:
         """Raw rows by (model, task): a row becomes a ``Score`` only when it is asked for."""
-        columns = _read_csv(self.columns, {"benchmark", "lm_eval_task"})
-        tasks = {row["benchmark"]: row["lm_eval_task"] for row in columns if row["lm_eval_task"]}
         rows: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
         for row in _read_csv(self.scores, {"model", "benchmark", "protocol", "value", "metric"}):
-            rows[row["model"], tasks.get(row["benchmark"], row["benchmark"])].append(row)
+            rows[row["model"], self.tasks.get(row["benchmark"], row["benchmark"])].append(row)
         return dict(rows)
 
     def _score(self, row: dict[str, str], task: str) -> Score:

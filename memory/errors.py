@@ -41,3 +41,7 @@ class UnknownThread(MirrorError):
 
 class BackendUntrustworthy(MirrorError):
     """A back end gave wrong answers to known questions; its scores would be worthless."""
+
+
+class AcrossProtocols(MirrorError):
+    """Scores of different protocols were asked to be compared; the line says which they are."""

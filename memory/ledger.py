@@ -104,6 +104,10 @@ class Ledger:
         rows = self._select("SELECT record FROM approvals WHERE plan = ? ORDER BY rowid", plan)
         return [Approval.model_validate_json(row[0]) for row in rows]
 
+    def knows(self, run: str) -> bool:
+        """Whether spending was ever approved for ``run`` here; looking makes no file."""
+        return self.path.exists() and bool(self._select("SELECT 1 FROM budgets WHERE run = ?", run))
+
     def open(self, plan: Plan, approval: Approval) -> Budget:
         """Bind ``approval`` to ``plan.run`` and return what the run may spend.
 

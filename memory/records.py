@@ -198,6 +198,11 @@ class Score(Record):
     cost_usd: float | None = None
     run: str | None = None
 
+    @property
+    def reduced(self) -> bool:
+        """Whether the weights were not as published ("BF16 safetensors" and the like are)."""
+        return self.precision is not None and not self.precision.endswith(" safetensors")
+
 
 class Prediction(Record):
     """A missing P_ij's likely value in [0, 1] with its 90 % interval; never an observation.

@@ -7,34 +7,34 @@ never puts two protocols into one column unless asked to, and then says so.
 
 from __future__ import annotations
 
-import hashlib
-import sqlite3
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from memory.bundled_scores import BundledScores, first_complaint
+from memory import score_table
+from memory.bundled_scores import BundledScores
+from memory.database import Database
+from memory.errors import AcrossProtocols
 from memory.records import Origin, Score
-from memory.sqlite import connect, damaged, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import Connection
 
 BUNDLED = BundledScores()
+MOST_NAMED = 5_000  # a statement holds no more parameters than SQLite's 32,766
 _TRUST = {origin: rank for rank, origin in enumerate(Origin)}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One resolved P_ij; ``observations`` are all that were compared, ``score`` among them."""
+    """One resolved P_ij; ``observations`` are all that were compared, ``score`` among them.
+
+    Another revision or precision of the model is another cell: it never makes a conflict.
+    """
 
     score: Score
     observations: tuple[Score, ...]
@@ -78,54 +78,84 @@ def resolve(observations: Sequence[Score]) -> Score:
     latest_first = sorted(observations, key=lambda score: score.date or "", reverse=True)
     return min(
         latest_first,
-        key=lambda score: (score.precision is not None, _TRUST[score.origin], -(score.n or 0)),
+        key=lambda score: (score.reduced, _TRUST[score.origin], -(score.n or 0)),
     )
 
 
 class Scores:
-    """The scores known here: ``database`` (a path or an SQLAlchemy URL) over ``bundled`` facts.
+    """The scores known here: ``database`` (a path or a database URL) over ``bundled`` facts.
 
-    ``bundled=None`` leaves the facts out. Nothing is opened before it is needed. Raises
-    ``DamagedStore`` or ``StoreUnavailable`` (``memory.sqlite``) from any method.
+    ``bundled=None`` leaves the facts out. Nothing is opened before it is needed. Any method
+    raises what ``memory.database.Database`` raises.
     """
 
     def __init__(self, database: Path | str, bundled: BundledScores | None = BUNDLED) -> None:
-        self.database = database
+        self.database = Database(database, score_table.ready, self._prepare)
         self._bundled = bundled
 
     def add(self, scores: Iterable[Score]) -> None:
         """Keep observations, all or none; one that is here already is not repeated."""
-        rows = [
-            {
-                "fingerprint": _fingerprint(score),
-                "model": score.model,
-                "benchmark": score.benchmark,
-                "record": score.model_dump_json(),
-            }
-            for score in scores
-        ]
-        if not rows:
-            return
-        with self._clear_errors(), self._engine.begin() as connection:
-            if self._engine.dialect.name == "postgresql":
-                from sqlalchemy.dialects.postgresql import insert
-            else:
-                from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-            connection.execute(insert(self._table).on_conflict_do_nothing(), rows)
+        rows = [score_table.to_row(score) for score in scores]
+        if rows:
+            with self.database.writing() as connection:
+                connection.execute(score_table.insert_new(connection), rows)
 
     def known(self, models: Sequence[str], benchmarks: Sequence[str]) -> list[Score]:
         """Every observation of these models on these benchmarks, bundled ones first."""
-        facts = self._bundled
-        bundled = [
-            score
-            for model, benchmark in product(models, benchmarks)
-            for score in (facts.get(model, benchmark) if facts else ())
-        ]
-        return bundled + self._stored(models, benchmarks)
+        return self.observations(models, benchmarks)
 
-    def observations(self) -> list[Score]:
-        """Every observation there is, bundled ones first."""
-        return [*(self._bundled.all() if self._bundled else ()), *self._stored()]
+    def observations(
+        self, models: Sequence[str] | None = None, benchmarks: Sequence[str] | None = None
+    ) -> list[Score]:
+        """Every observation, bundled ones first; None means: of all of them."""
+        bundled = self._bundled.find(models, benchmarks) if self._bundled else []
+        return bundled + self.own(models, benchmarks)
+
+    def own(
+        self, models: Sequence[str] | None = None, benchmarks: Sequence[str] | None = None
+    ) -> list[Score]:
+        """The observations that this installation measured or was given, oldest first."""
+        if self.database.missing:
+            return []
+        from sqlalchemy import select
+
+        table = score_table.table()
+        query = select(table).order_by(table.c.id)
+        many: dict[str, set[str]] = {}
+        for name, values in (("model", models), ("benchmark", benchmarks)):
+            if values is not None and len(values) <= MOST_NAMED:
+                query = query.where(table.c[name].in_(values))
+            elif values is not None:
+                many[name] = set(values)
+        with self._readable(), self.database.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+            found = [score_table.to_score(dict(row)) for row in rows]
+        return [s for s in found if all(getattr(s, name) in many[name] for name in many)]
+
+    def count(self) -> int:
+        """How many observations ``own`` would give."""
+        if self.database.missing:
+            return 0
+        from sqlalchemy import func, select
+
+        with self.database.reading() as connection:
+            counted = select(func.count()).select_from(score_table.table())
+            return connection.execute(counted).scalar_one()
+
+    def new(self, scores: Iterable[Score]) -> list[Score]:
+        """Those that ``add`` would keep: not here yet, each once."""
+        from sqlalchemy import select
+
+        marked = {score_table.fingerprint(score): score for score in reversed(list(scores))}
+        marks = list(reversed(marked))
+        if self.database.missing or not marks:
+            return [marked[mark] for mark in marks]
+        column, here = score_table.table().c.fingerprint, set[str]()
+        with self.database.reading() as connection:
+            for start in range(0, len(marks), MOST_NAMED):
+                some = marks[start : start + MOST_NAMED]
+                here.update(connection.execute(select(column).where(column.in_(some))).scalars())
+        return [marked[mark] for mark in marks if mark not in here]
 
     def matrix(
         self,
@@ -149,88 +179,105 @@ class Scores:
             column = [s for (_, name), found in grouped.items() if name == benchmark for s in found]
             if column and benchmark not in chosen:
                 chosen[benchmark] = _widest(column)
-        cells, left_out = {}, {}
+        found_cells, left_out = {}, {}
         for key, found in grouped.items():
             same = [score for score in found if mix or score.protocol == chosen[key[1]]]
             other = tuple(score for score in found if score not in same)
             if same:
-                cells[key] = Cell(resolve(same), tuple(same))
+                found_cells[key] = _cell(same)
             if other:
                 left_out[key] = other
-        return Matrix(tuple(models), tuple(benchmarks), cells, _protocols(cells), left_out)
+        return Matrix(
+            tuple(models), tuple(benchmarks), found_cells, _protocols(found_cells), left_out
+        )
+
+    def compare(
+        self, models: Sequence[str], benchmarks: Sequence[str], protocol: str | None = None
+    ) -> Matrix:
+        """``matrix`` for someone who means to compare: no model silently left out of a column.
+
+        Raises:
+            AcrossProtocols: no protocol is shared by every model that has a score of a
+                benchmark, and none was named.
+        """
+        if protocol is not None:
+            return self.matrix(models, benchmarks, dict.fromkeys(benchmarks, protocol))
+        chosen = {}
+        for benchmark in benchmarks:
+            column = self.known(models, [benchmark])
+            if column:
+                chosen[benchmark] = _shared(benchmark, column)
+        return self.matrix(models, benchmarks, chosen)
 
     def close(self) -> None:
         """Close the database; the next use opens it again."""
-        if "_engine" in self.__dict__:
-            self._engine.dispose()
-            del self._engine
+        self.database.close()
 
-    # --- this installation's own scores -------------------------------------------------
-
-    @cached_property
-    def _table(self) -> Table:
-        from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
-
-        return Table(
-            "scores",
-            MetaData(),
-            Column("id", Integer, primary_key=True),
-            Column("fingerprint", String(64), nullable=False, unique=True),
-            Column("model", Text, nullable=False),
-            Column("benchmark", Text, nullable=False),
-            Column("record", Text, nullable=False),
-            Index("scores_by_cell", "model", "benchmark"),
-        )
-
-    @cached_property
-    def _engine(self) -> Engine:
-        from sqlalchemy import create_engine
-        from sqlalchemy.pool import QueuePool
-        from sqlalchemy.schema import CreateIndex, CreateTable
-
-        if isinstance(self.database, str) and "://" in self.database:
-            engine = create_engine(self.database)
-        else:
-            path = Path(self.database)
-            engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=QueuePool)
-        with self._clear_errors(), engine.begin() as connection:
-            connection.execute(CreateTable(self._table, if_not_exists=True))
-            for index in self._table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
-        return engine
-
-    def _stored(
-        self, models: Sequence[str] | None = None, benchmarks: Sequence[str] | None = None
-    ) -> list[Score]:
-        if isinstance(self.database, Path) and not self.database.exists():
-            return []
-        from sqlalchemy import select
-
-        table = self._table
-        query = select(table.c.record).order_by(table.c.id)
-        if models is not None:
-            query = query.where(table.c.model.in_(models))
-        if benchmarks is not None:
-            query = query.where(table.c.benchmark.in_(benchmarks))
-        with self._clear_errors(), self._engine.connect() as connection:
-            records = connection.execute(query).scalars().all()
-        try:
-            return [Score.model_validate_json(record) for record in records]
-        except ValidationError as error:
-            raise damaged(Path(self.database), first_complaint(error)) from error
+    def _prepare(self, connection: Connection) -> None:
+        with self._readable():
+            score_table.prepare(connection)
 
     @contextmanager
-    def _clear_errors(self) -> Iterator[None]:
-        from sqlalchemy.exc import DBAPIError
-
+    def _readable(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.Error):
-                clear = explain(error.orig, Path(self.database))
-                if clear is not None:
-                    raise clear from error
-            raise
+        except score_table.Unreadable as error:
+            raise self.database.damaged(str(error)) from error
+
+
+def cells(scores: Iterable[Score]) -> list[Cell]:
+    """Scores by their full key (model, revision, precision, benchmark, protocol), each resolved.
+
+    Sorted by benchmark, protocol, then best first.
+    """
+    grouped: dict[tuple[str | None, ...], list[Score]] = defaultdict(list)
+    for one in scores:
+        key = (one.model, one.revision, _reduction(one), one.benchmark, one.protocol)
+        grouped[key].append(one)
+    made = [Cell(resolve(found), tuple(found)) for found in grouped.values()]
+    return sorted(
+        made,
+        key=lambda cell: (
+            cell.score.benchmark,
+            cell.score.protocol,
+            -cell.score.value,
+            cell.score.model,
+        ),
+    )
+
+
+def _cell(found: Sequence[Score]) -> Cell:
+    """The score to believe, with those that speak of the same weights as far as they say."""
+    best = resolve(found)
+    alike = tuple(
+        one
+        for one in found
+        if _reduction(one) == _reduction(best)
+        and (one.revision == best.revision or None in (one.revision, best.revision))
+    )
+    return Cell(best, alike)
+
+
+def _reduction(score: Score) -> str | None:
+    """The precision, where it sets the weights apart from the published ones."""
+    return score.precision if score.reduced else None
+
+
+def _shared(benchmark: str, column: Sequence[Score]) -> str:
+    """The protocol under which every model of the column has a score, the most trusted first."""
+    under: dict[str, set[str]] = defaultdict(set)
+    for score in column:
+        under[score.protocol].add(score.model)
+    everyone = set().union(*under.values())
+    shared = [score for score in column if under[score.protocol] == everyone]
+    if shared:
+        return _widest(shared)
+    told = "; ".join(f"{', '.join(sorted(who))}: {name}" for name, who in sorted(under.items()))
+    raise AcrossProtocols(
+        f"Scores on {benchmark} come from different protocols and don't compare ({told}). Measure"
+        " the models under one of them, name one with --protocol, or see them side by side with"
+        " --mix."
+    )
 
 
 def _widest(column: Sequence[Score]) -> str:
@@ -249,12 +296,3 @@ def _protocols(cells: Mapping[tuple[str, str], Cell]) -> dict[str, tuple[str, ..
     for (_, benchmark), cell in cells.items():
         used[benchmark].add(cell.score.protocol)
     return {benchmark: tuple(sorted(found)) for benchmark, found in used.items()}
-
-
-def _fingerprint(score: Score) -> str:
-    """What makes two observations one: all but the day, the run and the cost of writing it down.
-
-    A later run that reuses paid results observes nothing new.
-    """
-    told = score.model_dump_json(exclude={"date", "run", "cost_usd"})
-    return hashlib.sha256(told.encode()).hexdigest()

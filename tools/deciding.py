@@ -1,9 +1,10 @@
 """The decision: from evidence to a winner, or to the honest word that there is none.
 
 A measured candidate earns a recommendation only by beating the constant answer on the same
-items (exact sign-flip test, one-sided 5 %; benchmarks pooled by their weight). Among those
-that do, the best leads, and when the paired 90 % interval of another against it includes 0 it
-is too close to call: nobody wins. An arm measured on fewer benchmarks than another can't win;
+items (one-sided 5 %; exact sign-flip test with benchmarks pooled by their weight, or at any time
+by the race that put the constant answer out). Among those that do, the best leads, and when the
+paired 90 % interval of another that is still in the race includes 0 it is too close to call:
+nobody wins. An arm measured on fewer benchmarks than another can't win;
 it can only keep another from winning, by being ahead on what they share. What was not measured
 is never ranked among what was.
 """
@@ -15,14 +16,16 @@ from typing import TYPE_CHECKING
 
 from memory.records import CONSTANT, Decision, Origin, Ranked
 from tools import herd_runner
-from tools.comparing import compare, shares
+from tools.comparing import shares
+from tools.herd_race import HerdRace, RaceEnd
 from tools.methods.intervals import pool
 from tools.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
-    from memory.records import Arm, Comparison, Measurement, Prediction, Score, Selected
+    from memory.records import Arm, Comparison, Measurement, Plan, Prediction, Score, Selected
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -45,6 +48,7 @@ class Evidence:
     predicted: Sequence[Prediction] = ()
     arms: Sequence[Arm] = ()
     not_measured: Mapping[str, str] = field(default_factory=dict)
+    race: RaceEnd = field(default_factory=RaceEnd)
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,14 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
     plan, measurements = dossier.get("plan"), dossier.get("measurements") or []
     weights = {choice.task: choice.weight for choice in dossier.get("benchmarks") or ()}
     measured = {measurement.arm for measurement in measurements}
-    results = herd_runner.results(plan, deps) if plan and measured else []
-    comparisons = compare([one for one in results if one.arm in measured], weights)
+    comparisons, race = (
+        _compared(plan, measured, weights, deps) if plan and measured else ([], RaceEnd())
+    )
     conclusion = conclude(
         Evidence(
             measurements=measurements,
             comparisons=comparisons,
+            race=race,
             weights=weights,
             selected=dossier.get("selected") or (),
             scores=dossier.get("scores") or (),
@@ -97,9 +103,22 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
     )
 
 
+def _compared(
+    plan: Plan, measured: AbstractSet[str], weights: Mapping[str, float], deps: Deps
+) -> tuple[list[Comparison], RaceEnd]:
+    """How any two of the measured arms compare, and where their race stands."""
+    results = [one for one in herd_runner.results(plan, deps) if one.arm in measured]
+    herd = HerdRace.of(plan, deps.runner, results)
+    if herd is None:
+        return [], RaceEnd()
+    for arm in herd.arms.keys() - measured:
+        herd.race.withdraw(arm)
+    return herd.comparisons(results, weights), herd.end()
+
+
 def conclude(evidence: Evidence) -> Conclusion:
     """Rank the evidence and say in plain words what follows from it."""
-    tally = Tally(evidence.measurements, evidence.comparisons, evidence.weights)
+    tally = Tally(evidence.measurements, evidence.comparisons, evidence.weights, evidence.race)
     rejected = [arm for arm in tally.order if arm not in {*tally.earning, *tally.partial}]
     ranking = (
         *(tally.recommended(arm) for arm in tally.earning),

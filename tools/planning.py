@@ -1,8 +1,7 @@
 """The priced plan: what to measure, for how much, and which choice it could change.
 
-An arm pays for loading its weights once; what loading takes is read off the runner's own
-estimates for one and two items. Where nothing can be measured on this machine, the plan is what
-the best of the shortlist would take on rented GPUs (``tools.renting``).
+Where weights and items are on this machine, what is measured here (``tools.local_plan``); else
+what the best of the shortlist would take on rented GPUs (``tools.rented_plan``).
 """
 
 from __future__ import annotations
@@ -10,36 +9,21 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
-from memory.records import CONSTANT, Arm, Plan, Step
-from tools import hub_lookup, renting
+from memory.records import CONSTANT, Plan
+from tools import hub_lookup, local_plan, renting
+from tools.rented_plan import MOST_ARMS, TOO_MANY, rented
+from tools.value_of_information import doubt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memory.records import BenchmarkChoice, Model
-    from tools.deps import Deps, Runner
+    from tools.deps import Deps
     from tools.dossier import Dossier
 
-LEAST_ITEMS = 8
-MOST_ITEMS = 200
-MOST_ARMS = 4
-NOT_SHORTLISTED = "not shortlisted; measured because its weights are on this machine"
 NO_ITEMS = "not shortlisted, and the weightiest benchmark has no items on this machine"
-TOO_MANY = f"only {MOST_ARMS} arms fit in one run"
-THE_BAR = "the bar: a candidate that does not beat it can't be recommended"
-
-
-@dataclass(frozen=True)
-class _Design:
-    """Which arms on which benchmarks, with how many items on each."""
-
-    arms: tuple[Arm, ...]
-    benchmarks: tuple[BenchmarkChoice, ...]
-    items: int
 
 
 def make_plan(
@@ -60,24 +44,26 @@ def make_plan(
     """
     needed = dossier.get("requirements")
     shortlist = [deps.registry.models[one.model] for one in dossier.get("selected") or ()]
-    arms, constant, reasons = _arms(shortlist, dossier, deps)
+    arms, constant, reasons = local_plan.reachable(shortlist, dossier, deps)
     choices = [c for c in dossier.get("benchmarks") or () if c.items_source is not None]
     rental = renting.rental(dossier, deps.gpu_usd_per_hour, items)
     seed = seed_of(dossier["run"])
-    if arms and choices and _worthwhile(arms, dossier):
-        design = _fit(deps, arms[:MOST_ARMS], choices, items)
-        steps = _steps(design, constant, deps, seed)
+    if arms and choices and local_plan.worthwhile(arms, dossier):
+        design = local_plan.fit(deps, arms[:MOST_ARMS], choices, items)
+        steps = local_plan.steps(design, constant, deps, seed, _change(design, dossier))
         absent = [model for model in shortlist if model.id in reasons]
         said = hub_lookup.remarks(absent, deps)
         reasons = {
-            model.id: _joined(reasons[model.id], said.get(model.id, ""), rental.quote(model))
+            model.id: local_plan.joined(
+                reasons[model.id], said.get(model.id, ""), rental.quote(model)
+            )
             for model in absent
         }
         late = f"no time for it within {deps.minutes:g} minutes"
         reasons |= {arm.name: late for arm in arms[len(design.arms) :]}
         reasons |= {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]}
     else:
-        steps, reasons = _rented(rental, shortlist, constant, deps)
+        steps, reasons = rented(rental, shortlist, constant, dossier, deps)
         reasons |= {arm.name: NO_ITEMS for arm in arms}
     budget = needed.budget_usd if needed else None
     high = sum(step.usd_high for step in steps)
@@ -152,164 +138,14 @@ def describe(plan: Plan) -> str:
     return "\n".join([head, f"Could change: {plan.steps[0].could_change}", *lines])
 
 
-def _rented(
-    rental: renting.Rental, shortlist: Sequence[Model], constant: Arm, deps: Deps
-) -> tuple[tuple[Step, ...], dict[str, str]]:
-    """Steps that this machine can't run, and why the rest of the shortlist has none."""
-    if not rental.benchmarks:
-        return (), dict.fromkeys((model.id for model in shortlist), "no benchmark is recommended")
-    priced = [model for model in shortlist if model.params]
-    reasons = {model.id: renting.UNKNOWN for model in shortlist if not model.params}
-    reasons |= {model.id: f"{TOO_MANY}; {rental.quote(model)}" for model in priced[MOST_ARMS:]}
-    rivals = priced[:MOST_ARMS]
-    items = rental.items * len(rental.benchmarks)
-    settled = f"{items} items settle gaps above about {_gap(items):.2f}"
-    which = f"which of the {len(rivals)} leads" if rivals[1:] else "whether it earns a place"
-    steps = [s for m in rivals for s in rental.steps(m, deps.runner, f"{which}; {settled}")]
-    if steps:
-        steps += rental.baseline(constant, deps.runner, THE_BAR)
-    return tuple(steps), reasons
-
-
-def _worthwhile(arms: Sequence[Arm], dossier: Dossier) -> bool:
-    """Whether this machine can say something about the choice.
-
-    An arm that nobody shortlisted is worth machine time only where the benchmark that says most
-    about the job can be run; else it would answer a question that was not asked.
-    """
-    names = {one.model for one in dossier.get("selected") or ()}
-    if any(arm.model in names for arm in arms):
-        return True
-    benchmarks = dossier.get("benchmarks") or ()
-    return max(benchmarks, key=lambda one: one.weight).items_source is not None
-
-
-def _arms(
-    shortlist: Sequence[Model], dossier: Dossier, deps: Deps
-) -> tuple[list[Arm], Arm, dict[str, str]]:
-    """Arms by rank, the constant arm, and why each other shortlisted model has none."""
-    models = deps.registry.models
-    names = {model.id for model in shortlist}
-    others = [models[c.model] for c in dossier.get("candidates") or () if c.model not in names]
-    offered, reasons = deps.runner.arms(shortlist)
-    extra, _ = deps.runner.arms(others)
-    constant = next(
-        (arm for arm in [*offered, *extra] if arm.model == CONSTANT),
-        Arm(name=CONSTANT, model=CONSTANT, backend="constant"),
-    )
-    noted = [arm.model_copy(update={"note": _joined(arm.note, NOT_SHORTLISTED)}) for arm in extra]
-    arms = [arm for arm in [*offered, *noted] if arm.model != CONSTANT]
-    return arms, constant, dict(reasons)
-
-
-def _fit(
-    deps: Deps, arms: Sequence[Arm], choices: Sequence[BenchmarkChoice], items: int | None
-) -> _Design:
-    """The design with most arms, then most benchmarks, then most items that fits."""
-    by_weight = sorted(choices, key=lambda choice: -choice.weight)
-    if items is not None:
-        return _Design(tuple(arms), tuple(by_weight), items)
-    smallest = _Design(tuple(arms[:1]), tuple(by_weight[:1]), LEAST_ITEMS)
-    designs = (
-        _Design(tuple(arms[:a]), tuple(by_weight[:b]), LEAST_ITEMS)
-        for a in range(len(arms), 0, -1)
-        for b in range(len(by_weight), 0, -1)
-    )
-    limit = 60 * deps.minutes
-    design = next((d for d in designs if _expected(deps.runner, d) <= limit), smallest)
-    low, high = LEAST_ITEMS, MOST_ITEMS + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        fits = _expected(deps.runner, replace(design, items=middle)) <= limit
-        low, high = (middle, high) if fits else (low, middle)
-    return replace(design, items=low)
-
-
-def _expected(runner: Runner, design: _Design) -> float:
-    """Expected seconds of a design, each arm loading once."""
-    return sum(
-        _seconds(runner, arm, choice.task, design.items, loaded=j > 0)[1]
-        for arm in design.arms
-        for j, choice in enumerate(design.benchmarks)
-    )
-
-
-def _seconds(
-    runner: Runner, arm: Arm, benchmark: str, items: int, *, loaded: bool
-) -> tuple[float, float, float]:
-    """Low, expected and high seconds; without loading when the arm is loaded already."""
-    low, expected, high = runner.seconds(arm, benchmark, items)
-    if not loaded:
-        return low, expected, high
-    one, two = runner.seconds(arm, benchmark, 1), runner.seconds(arm, benchmark, 2)
-    loading = [max(2 * first - second, 0.0) for first, second in zip(one, two, strict=True)]
-    return (
-        max(low - loading[0], 0.0),
-        max(expected - loading[1], 0.0),
-        max(high - loading[2], 0.0),
-    )
-
-
-def _steps(design: _Design, constant: Arm, deps: Deps, seed: int) -> tuple[Step, ...]:
-    runner = deps.runner
-    drawn = {c.task: _drawable(runner, c.task, design.items, seed) for c in design.benchmarks}
-    steps = []
-    for arm in (*design.arms, constant):
-        rivals = [other.name for other in design.arms if other.name != arm.name]
-        for j, (benchmark, count) in enumerate(drawn.items()):
-            low, expected, high = _seconds(runner, arm, benchmark, count, loaded=j > 0)
-            per_second = 0.0 if arm.model == CONSTANT else deps.usd_per_hour / 3600
-            steps.append(
-                Step(
-                    arm=arm,
-                    benchmark=benchmark,
-                    protocol=runner.protocol(benchmark),
-                    items=count,
-                    usd_low=low * per_second,
-                    usd=expected * per_second,
-                    usd_high=high * per_second,
-                    minutes_low=low / 60,
-                    minutes=expected / 60,
-                    minutes_high=high / 60,
-                    could_change=_could_change(arm, rivals, sum(drawn.values())),
-                )
-            )
-    return tuple(steps)
-
-
-def _drawable(runner: Runner, benchmark: str, wanted: int, seed: int) -> int:
-    """``wanted`` items, or as many as there are: a runner refuses to draw more than it has."""
-    enough, too_many = 0, wanted + 1
-    tried = wanted
-    while too_many - enough > 1:
-        try:
-            enough = len(runner.items(benchmark, tried, seed))
-        except BadRequest:
-            too_many = tried
-        else:
-            if enough < tried:
-                return enough
-        tried = (enough + too_many) // 2
-    return enough
-
-
-def _could_change(arm: Arm, rivals: Sequence[str], items: int) -> str:
-    """Which choice an arm's items could change, and how large a gap they can settle."""
-    if arm.model == CONSTANT:
-        return THE_BAR
-    choice = f"whether {arm.name} earns a recommendation"
-    if rivals:
-        choice += f", and whether it or {rivals[0]} leads"
-    return f"{choice}; {items} items settle gaps above about {_gap(items):.2f}"
-
-
-def _gap(items: int) -> float:
-    """Half of a 90 % paired interval (tools.methods.intervals) when half of the pairs differ."""
-    return 1.645 * math.sqrt(0.5 / (items + 2))
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)
+def _change(design: local_plan.Design, dossier: Dossier) -> str:
+    """How likely the design's measurements are to change the choice."""
+    models = list(dict.fromkeys(arm.model for arm in design.arms))
+    open_question = doubt(dossier, design.items, models)
+    if open_question is None:
+        return ""
+    chance = open_question.chance_of_change(models, [choice.task for choice in design.benchmarks])
+    return f"changes the choice with p = {chance:.2f}"
 
 
 def _digest(text: str) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from memory.errors import MirrorError
 from memory.records import CONSTANT, Record
 from tools import evidence_table, funnel, plots
+from tools.value_of_information import doubt
 
 if TYPE_CHECKING:
     from memory.records import Elimination, Measurement, Prediction
@@ -114,10 +115,34 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
 def _pictures(dossier: Dossier) -> dict[str, str]:
     """The page's plots by name, each as an ``<svg>``, or empty when there is nothing to draw."""
     measured, pairs = dossier.get("measurements") or [], _foretold(dossier)
+    points, unit = regret_by_spend(dossier)
     return {
         "intervals": plots.intervals(measured) if measured else "",
         "foretold": plots.predicted_against_measured(pairs) if pairs else "",
+        "regret": plots.regret_against_spend(points, unit) if len(points) > 1 else "",
     }
+
+
+def regret_by_spend(dossier: Dossier) -> tuple[list[tuple[float, float]], str]:
+    """What the plan was worth when it was proposed, arm by arm, and the unit of spending.
+
+    Points (spent, expected regret in [0, 1]), the first before anything is spent; none where
+    there was no plan or nothing to choose.
+    """
+    plan = dossier.get("plan")
+    steps = [step for step in plan.steps if step.arm.model != CONSTANT] if plan else []
+    models = list(dict.fromkeys(step.arm.model for step in steps))
+    open_question = doubt(dossier, sum(step.items for step in steps) // max(len(steps), 1), models)
+    if not steps or open_question is None:
+        return [], ""
+    dollars = any(step.usd > 0 for step in steps)
+    points = [(0.0, open_question.regret([], []))]
+    for n, model in enumerate(models, 1):
+        own = [step for step in steps if step.arm.model == model]
+        spent = sum(step.usd if dollars else step.minutes for step in own)
+        tasks = list(dict.fromkeys(step.benchmark for step in own))
+        points.append((points[-1][0] + spent, open_question.regret(models[:n], tasks)))
+    return points, "dollars" if dollars else "minutes"
 
 
 def _foretold(dossier: Dossier) -> list[tuple[Prediction, Measurement]]:

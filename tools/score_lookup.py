@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memory.records import Selected
+from memory.errors import BadRequest
+from memory.records import BenchmarkChoice, Selected
 from tools.methods import selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from memory.records import BenchmarkChoice, Candidate, Prediction, Score
+    from memory.records import Candidate, Prediction, Score
     from memory.scores import Matrix, Scores
 
 MISSING = "-"
@@ -69,6 +70,40 @@ class Known:
         if benchmark in self.matrix.mixed:
             notes.append(cell.score.protocol)
         return f"{cell.score.value:.2f} ({', '.join(notes)})"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A cell without a score; ``others``: the protocols under which the model has one after all."""
+
+    model: str
+    benchmark: str
+    others: tuple[str, ...]
+
+
+def gaps(known: Known) -> list[Gap]:
+    """The missing cells, by model, then benchmark, in the order that was asked for."""
+    matrix = known.matrix
+    cells = ((model, name) for model in matrix.models for name in matrix.benchmarks)
+    return [
+        Gap(*cell, tuple(sorted({score.protocol for score in matrix.left_out.get(cell, ())})))
+        for cell in cells
+        if cell not in matrix.cells
+    ]
+
+
+def shortlist(held: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The models and benchmarks of a dossier, live or as a report's JSON keeps it.
+
+    Raises:
+        BadRequest: it has got no shortlist yet.
+        pydantic.ValidationError: what is kept is no shortlist.
+    """
+    models = [Selected.model_validate(one).model for one in held.get("selected") or ()]
+    tasks = [BenchmarkChoice.model_validate(one).task for one in held.get("benchmarks") or ()]
+    if not models or not tasks:
+        raise BadRequest("There is no shortlist yet; name --model and --benchmark instead.")
+    return models, tasks
 
 
 def look_up(

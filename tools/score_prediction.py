@@ -11,7 +11,7 @@ the second not their level: such a prediction has no interval but [0, 1] and is 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
@@ -40,6 +40,9 @@ MOST_COLUMNS = 12
 
 MOST_CELLS = 500
 """Observed cells looked at: the work grows with their cube."""
+
+MOST_MODELS = 120
+"""Models of one column looked at: those asked for, then those of which most is known."""
 
 ASKED_FOR = 4.0
 """How much more a score says that is of a model asked for."""
@@ -138,6 +141,7 @@ def _gather(
     for score in observations:
         observed[score.benchmark, score.protocol][score.model].append(score)
     by_cover = sorted(observed, key=lambda column: (-len(observed[column]), column))
+    observed = _best_known(observed, {*models, *(copy for of in copies.values() for copy in of)})
     most_used = dict(reversed(by_cover))
     job = [(name, protocol or most_used.get(name, "")) for name, protocol in benchmarks.items()]
     chosen = [*job, *_telling(set(models), job, observed)]
@@ -171,19 +175,39 @@ def _telling(
     }
     chosen: list[Column] = []
     left = {c for c, column in observed.items() if c not in job and len(column) >= LEAST_MODELS}
-    cells = sum(len(observed.get(column, ())) for column in job)
+    room = MOST_CELLS - sum(len(observed.get(column, ())) for column in job)
     heard = [*job]
-    while True:
+    while len(chosen) < MOST_COLUMNS:
         for model in (model for column in heard for model in observed.get(column, ())):
             worth[model] /= 2
+        left = {column for column in left if len(observed[column]) <= room}
         gains = {column: sum(worth[model] for model in observed[column]) for column in left}
         best = max(left, key=lambda column: (gains[column], column), default=None)
-        if best is None or len(chosen) == MOST_COLUMNS or cells + len(observed[best]) > MOST_CELLS:
-            return chosen
+        if best is None:
+            break
         chosen.append(best)
         left.remove(best)
-        cells += len(observed[best])
+        room -= len(observed[best])
         heard = [best]
+    return chosen
+
+
+def _best_known(
+    observed: Mapping[Column, Mapping[str, list[Score]]], asked_for: set[str]
+) -> dict[Column, dict[str, list[Score]]]:
+    """The same with at most ``MOST_MODELS`` a column: a leaderboard may have a hundred thousand."""
+    known = Counter(model for column in observed.values() for model in column)
+    return {
+        name: dict(column)
+        if len(column) <= MOST_MODELS
+        else {
+            model: column[model]
+            for model in sorted(
+                column, key=lambda model: (model not in asked_for, -known[model], model)
+            )[:MOST_MODELS]
+        }
+        for name, column in observed.items()
+    }
 
 
 def _facts(names: Sequence[str], registry: Registry) -> Side:

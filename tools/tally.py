@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from memory.records import Comparison, Measurement
+    from tools.herd_race import RaceEnd
 
 Standing: TypeAlias = Literal["winner", "runner-up", "too close to call", "rejected"]
 
@@ -37,6 +38,7 @@ class Tally:
         measurements: Sequence[Measurement],
         comparisons: Sequence[Comparison],
         weights: Mapping[str, float],
+        race: RaceEnd,
     ) -> None:
         by_arm: dict[str, list[Measurement]] = defaultdict(list)
         self.constant: str | None = None
@@ -55,6 +57,7 @@ class Tally:
             for arm, found in by_arm.items()
         }
         self._comparisons = comparisons
+        self._race = race
         candidates = [one for one in measurements if one.arm != self.constant]
         self.partial = partial(candidates)
         self.order = sorted(
@@ -71,7 +74,10 @@ class Tally:
     def _beats(self, arm: str) -> bool:
         """Whether the arm beats the constant answer; no baseline, no recommendation."""
         found = self.comparison(arm, self.constant)
-        return found is not None and found.difference > 0 and found.p < BEATS
+        if found is None or found.difference <= 0:
+            return False
+        outrun = self.constant in self._race.out and arm == self._race.leader
+        return outrun or found.p < BEATS
 
     def _leads(self, arm: str) -> bool:
         """Whether the arm is the best that earns or can't be told from it on what they share.
@@ -83,7 +89,8 @@ class Tally:
         found = self.comparison(self.earning[0], arm)
         if arm in self.partial:
             return self._beats(arm) and found is not None and found.high < 0
-        return arm in self.earning and (found is None or found.low <= 0)
+        in_the_race = arm in self.earning and arm not in self._race.out
+        return in_the_race and (found is None or found.low <= 0)
 
     def recommended(self, arm: str) -> Ranked:
         """The line of an arm that beats the constant answer."""
@@ -96,7 +103,10 @@ class Tally:
             reason = f"can't be told from {best}: it is behind by {gap}"
             return self._line(arm, "too close to call", reason)
         second = clear and arm == self.earning[1]
-        return self._line(arm, "runner-up" if second else "rejected", f"behind {best} by {gap}")
+        reason = f"behind {best} by {gap}"
+        if arm in self._race.out:
+            reason += f"; {self._race.out[arm]}"
+        return self._line(arm, "runner-up" if second else "rejected", reason)
 
     def incomparable(self, arm: str) -> Ranked:
         """The line of an arm that was measured on fewer benchmarks than another."""

@@ -213,7 +213,13 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     names = [candidate.model for candidate in candidates]
     columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
     columns |= {score.benchmark: score.protocol for score in scores}
-    predicted = score_prediction.predict(names, columns, deps.scores.observations(), deps.registry)
+    predicted = score_prediction.predict(
+        names,
+        columns,
+        deps.scores.observations(),
+        deps.registry,
+        {candidate.model: candidate.variants for candidate in candidates},
+    )
     selected = score_lookup.select(candidates, benchmarks, scores, predicted)
     arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
     kept = {one.model for one in selected} | {arm.model for arm in arms}

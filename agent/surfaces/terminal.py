@@ -64,6 +64,10 @@ def _command(args: argparse.Namespace, given: dict[str, object]) -> int:
         from agent.surfaces import judge
 
         return judge.run(args, settings)
+    if args.command == "scores":
+        from agent.surfaces import scores
+
+        return scores.run(args, settings)
     from agent import wiring
 
     if args.command == "threads":

@@ -57,6 +57,11 @@ def test_reduced_weights_never_stand_for_the_published_ones():
     assert resolve([reduced]) == reduced
 
 
+def test_published_weights_may_state_their_type():
+    measured = score(0.3, precision="BF16 safetensors")
+    assert resolve([score(0.6, Origin.ELSEWHERE), measured]) == measured
+
+
 def test_a_missing_cell_is_no_score():
     with pytest.raises(ValueError, match="missing"):
         resolve([])
@@ -158,7 +163,7 @@ def test_a_damaged_database_is_named_and_left_as_it_is(tmp_path):
 
 def test_a_full_disk_is_one_clear_line(scores, tmp_path):
     scores.add([score()])
-    with scores._engine.connect() as connection:
+    with scores.database.reading() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreUnavailable, match="disk is full"):

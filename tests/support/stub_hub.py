@@ -1,7 +1,9 @@
 """A Hub on loopback: answers ``/api/models/<id>`` as the Hugging Face Hub would, or as it fails.
 
-Records are made up here, in the Hub's format (``ModelInfo`` with ``blobs=true``), so nothing of
-the Hub is copied into the project. A model's replies are played in order, the last one for ever.
+Records are made up here, in the Hub's format (``ModelInfo`` with ``blobs=true`` or ``expand``, a
+data set's leaderboard), so nothing of the Hub is copied into the project. A model's replies are
+played in order, the last one for ever. A commit is taken as the Hub takes one, and kept in
+``posted``, unless a reply to its path is played.
 """
 
 from __future__ import annotations
@@ -58,7 +60,30 @@ def record(model_id: str, files: Mapping[str, int | None], **changes: object) ->
     }
 
 
-def found(body: dict[str, Any]) -> Reply:
+def eval_result(
+    dataset: str, task: str, value: object, verified: bool | None = None, **more: object
+) -> dict[str, Any]:
+    """One entry of ``evalResults``: a file of ``.eval_results`` as the Hub indexed it."""
+    held = {"dataset": {"id": dataset, "task_id": task}, "value": value, **more}
+    wrapped = {"filename": f".eval_results/{task}.yaml", "data": held}
+    return wrapped if verified is None else wrapped | {"verified": verified}
+
+
+def ranked(rank: int, model_id: str, value: object, **changes: object) -> dict[str, Any]:
+    """One entry of a data set's leaderboard."""
+    author = {"_id": "0", "name": model_id.split("/")[0], "fullname": "A", "type": "org"}
+    return {
+        "rank": rank,
+        "modelId": model_id,
+        "value": value,
+        "filename": ".eval_results/test.yaml",
+        "verified": False,
+        "author": author | {"avatarUrl": "/a.svg"},
+        **changes,
+    }
+
+
+def found(body: object) -> Reply:
     return Reply(200, json.dumps(body).encode())
 
 
@@ -95,6 +120,7 @@ class StubHub(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.replies: dict[str, list[Reply]] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
+        self.posted: list[tuple[str, bytes]] = []
 
     def plays(self, model_id: str, *replies: Reply) -> None:
         self.replies[model_id] = list(replies)
@@ -116,9 +142,27 @@ class _Handler(BaseHTTPRequestHandler):
     server: StubHub
 
     def do_GET(self) -> None:
+        self._reply(self.server.next_reply(self._place()))
+
+    def do_POST(self) -> None:
+        place, body = self._place(), self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posted.append((self.path, body))
+        if place in self.server.replies:
+            self._reply(self.server.next_reply(place))
+        elif place.endswith("/preupload/main"):
+            self._reply(found({"files": [_taken(one) for one in json.loads(body)["files"]]}))
+        else:
+            repository = place.removesuffix("/commit/main")
+            at = f"{self.server.url}/{repository}"
+            told = {"commitOid": "c" * 40, "commitUrl": f"{at}/commit/{'c' * 40}"}
+            self._reply(found({"success": True, "pullRequestUrl": f"{at}/discussions/7", **told}))
+
+    def _place(self) -> str:
         self.server.seen.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
         path = unquote(urlsplit(self.path).path)
-        reply = self.server.next_reply(path.removeprefix("/api/models/"))
+        return path.removeprefix("/api/").removeprefix("models/")
+
+    def _reply(self, reply: Reply) -> None:
         self.send_response_only(reply.status)
         length = len(reply.body) if reply.length is None else reply.length
         standard = {"Content-Type": "application/json", "Date": DATE}
@@ -130,3 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: tests look at ``seen``."""
+
+
+def _taken(file: dict[str, Any]) -> dict[str, Any]:
+    """What the Hub answers before a commit about one small text file."""
+    return {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None}

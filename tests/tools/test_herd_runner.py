@@ -1,5 +1,6 @@
 """HERD stage 1: crashes, caps, stops, liars; nothing is paid twice and nothing invented."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ from memory.records import CONSTANT, Approval, Arm, ItemResult, Origin, Plan, St
 from memory.scores import Scores
 from memory.sqlite import StoreUnavailable
 from tools import herd_runner
+from tools.comparing import compare
 from tools.deps import silent
+from tools.herd_race import HerdRace
 
 GOOD = Arm(name="good Q4", model="o/good", backend="hf", precision="Q4")
 BAD = Arm(name="bad", model="o/bad", backend="hf")
@@ -50,7 +53,11 @@ class Bench:
                     raise trouble
                 correct = None if item == "i19" else float(item in self.right[arm.name])
                 yield ItemResult(
-                    arm=arm.name, benchmark=benchmark, item=item, correct=correct, seconds=1.0
+                    arm=arm.name,
+                    benchmark=benchmark,
+                    item=item,
+                    correct=correct,
+                    seconds=0.0 if arm is NULL else 1.0,
                 )
         finally:
             self.closed += 1
@@ -127,9 +134,9 @@ def test_every_arm_is_measured_on_the_same_items(deps, bench):
 def test_time_is_paid_at_the_rate_and_reserves_are_settled(deps):
     plan = plan_of(GOOD, NULL)
     result = herd_runner.run(plan, approved(plan, deps), deps)
-    # 20 item-seconds at 0.01 dollars, plus the moment the probe took.
-    assert result.usd == pytest.approx(0.2, abs=0.01)
-    assert result.seconds == pytest.approx(20, abs=1)
+    # 10 item-seconds at 0.01 dollars, plus the moment the probe took; the baseline is free.
+    assert result.usd == pytest.approx(0.1, abs=0.01)
+    assert result.seconds == pytest.approx(10, abs=1)
     lines = deps.ledger.entries("r")
     assert sum(line.what.startswith("reserve: ") for line in lines) == 10
 
@@ -162,11 +169,11 @@ def test_a_kill_between_items_loses_no_item_and_pays_none_twice(deps, bench):
     approval = approved(plan, deps)
     with pytest.raises(KeyboardInterrupt):
         herd_runner.run(plan, approval, deps)
-    assert bench.closed == 1
+    assert bench.closed == 2  # the baseline's and this arm's
     result = herd_runner.run(plan, approval, deps)
     assert values(result) == {GOOD.name: 0.8, CONSTANT: 0.4}
-    asked = [item for arm, item in bench.asked if arm == GOOD.name]
-    assert asked == [*POOL[:7], *POOL[6:10]]
+    asked = Counter(item for arm, item in bench.asked if arm == GOOD.name)
+    assert asked == Counter([*POOL[:10], "i6"])
 
 
 @pytest.mark.parametrize(
@@ -178,7 +185,9 @@ def test_a_crashed_arm_keeps_what_it_has_and_the_others_go_on(deps, bench, troub
     result = herd_runner.run(plan, approved(plan, deps), deps)
     assert result.failed == {BAD.name: str(trouble)}
     bad, good, _ = result.measurements
-    assert (bad.n, bad.missing, bad.value) == (4, 6, 0.75)
+    before = [item for arm, item in bench.asked if arm == BAD.name][:-1]
+    assert (bad.n, bad.missing) == (len(before), 10 - len(before))
+    assert bad.value == sum(item in bench.right[BAD.name] for item in before) / len(before)
     assert good.n == 10
 
 
@@ -244,7 +253,7 @@ def test_a_full_disk_ends_the_run_instead_of_blaming_the_arm(deps, bench):
     connection.execute(f"PRAGMA max_page_count={pages + 8}")
     with pytest.raises(StoreUnavailable, match="disk is full"):
         herd_runner.run(plan, approval, deps)
-    assert {arm for arm, _ in bench.asked} == {GOOD.name}
+    assert {arm for arm, _ in bench.asked} == {CONSTANT}
 
 
 @pytest.mark.parametrize(
@@ -297,7 +306,7 @@ def test_progress_counts_items(deps):
     plan = plan_of(GOOD, NULL)
     herd_runner.run(plan, approved(plan, deps), deps)
     on = [one for one in seen if one.what == "t: good Q4"]
-    assert [one.done for one in on] == list(range(11))
+    assert list(dict.fromkeys(one.done for one in on)) == list(range(11))
     assert {one.total for one in on} == {10}
 
 
@@ -308,7 +317,7 @@ def test_the_constant_answer_is_always_chosen_for_the_whole_sample(deps, bench):
     assert herd_runner.run(plan, approval, deps).failed == {CONSTANT: "interrupted"}
     bench.asked.clear()
     assert herd_runner.run(plan, approval, deps).measurements[1].n == 10
-    assert [item for _, item in bench.asked] == POOL[:10]
+    assert [item for arm, item in bench.asked if arm == CONSTANT] == POOL[:10]
 
 
 def test_results_from_before_a_failed_probe_are_not_scored(deps, bench):
@@ -358,3 +367,35 @@ def test_a_plan_for_another_machine_still_needs_its_own_approval(deps):
     other = approved(plan_of(BAD), deps)
     with pytest.raises(NotApproved):
         herd_runner.run(plan, other, deps)
+
+
+def test_an_arm_that_certainly_can_not_win_is_measured_no_further(deps, bench):
+    """100 items apart: the hopeless arm and the baseline are out early, the winner is settled."""
+    POOL_100 = [f"i{n}" for n in range(100)]
+    bench.items = lambda benchmark, n, seed: POOL_100[:n]
+    bench.right = {GOOD.name: set(POOL_100), BAD.name: set(), CONSTANT: set(POOL_100[:30])}
+    plan = plan_of(GOOD, BAD, NULL, items=100)
+    result = herd_runner.run(plan, approved(plan, deps), deps)
+    asked = Counter(arm for arm, _ in bench.asked)
+    assert asked[BAD.name] < 40
+    assert asked[GOOD.name] < 60
+    assert asked[CONSTANT] == 100
+    assert result.failed == {}
+    end = HerdRace.of(plan, bench, herd_runner.results(plan, deps)).end()
+    assert end.leader == GOOD.name
+    assert end.certain
+    assert set(end.out) == {BAD.name, CONSTANT}
+    assert result.usd < 0.6 * plan.usd
+
+
+def test_what_a_race_decided_is_compared_at_any_time_and_the_rest_exactly(deps, bench):
+    """Ended by items: the exact test; ended by the answers: the confidence sequence."""
+    plan = plan_of(GOOD, BAD, NULL)
+    herd_runner.run(plan, approved(plan, deps), deps)
+    results = herd_runner.results(plan, deps)
+    race = HerdRace.of(plan, bench, results)
+    assert not race.end().certain
+    exact = {(one.a, one.b): one for one in compare(results, {})}
+    for one in race.comparisons(results, {}):
+        wider = {one.a, one.b} & race.end().out.keys()
+        assert (one == exact[one.a, one.b]) == (not wider)

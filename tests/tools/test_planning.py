@@ -1,5 +1,6 @@
 """The priced plan: what fits, what it costs, what it leaves out and why."""
 
+import re
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -12,10 +13,13 @@ from memory.records import (
     BenchmarkChoice,
     Candidate,
     Model,
+    Origin,
+    Prediction,
     Requirements,
+    Score,
     Selected,
 )
-from tools import planning
+from tools import local_plan, planning
 from tools.planning import describe, drop, make_plan, with_cap
 
 
@@ -100,10 +104,11 @@ def seconds_of(plan):
 def test_as_many_items_as_fit_and_not_one_more():
     machine = Machine({"a/1": ("Q4", "Q3")})
     plan = make_plan(*world(machine))
-    # Two arms, each loading once, on two benchmarks.
-    assert seconds_of(plan) == pytest.approx(2 * 10 + 4 * 0.5 * plan.steps[0].items)
+    # Two arms, each loading once, on two benchmarks whose items go by weight, 5 to 3.
+    asked = sum(step.items for step in plan.steps if step.arm.model != CONSTANT)
+    assert seconds_of(plan) == pytest.approx(2 * 10 + 0.5 * asked)
     assert 118 < seconds_of(plan) <= 120
-    assert {step.items for step in plan.steps} == {50}
+    assert {(step.benchmark, step.items) for step in plan.steps} == {("heavy", 62), ("light", 37)}
 
 
 def test_arms_are_the_reachable_ones_by_rank_and_the_constant_last():
@@ -111,7 +116,7 @@ def test_arms_are_the_reachable_ones_by_rank_and_the_constant_last():
     arms = list(dict.fromkeys(step.arm for step in plan.steps))
     assert [arm.name for arm in arms] == ["a/1 Q4", "c/3 f32", CONSTANT]
     assert arms[0].note == "from a carrier"
-    assert planning.NOT_SHORTLISTED in arms[1].note
+    assert local_plan.NOT_SHORTLISTED in arms[1].note
     assert plan.not_measured == {"b/2": "weights not here; size unknown, can't be priced"}
     assert {step.benchmark for step in plan.steps} == {"light", "heavy"}
 
@@ -122,7 +127,8 @@ def test_price_is_time_at_the_rate_and_the_constant_is_free():
     assert first.benchmark == "heavy"
     assert first.usd == pytest.approx(first.minutes * 60 * 0.001)
     assert first.usd_low < first.usd < first.usd_high
-    assert second.minutes == pytest.approx(first.minutes - 10 / 60)
+    assert first.minutes == pytest.approx((10 + 0.5 * first.items) / 60)
+    assert second.minutes == pytest.approx(0.5 * second.items / 60)
     assert all(step.usd_high == 0 for step in constants)
     assert plan.cap_usd == pytest.approx(first.usd_high + second.usd_high)
 
@@ -160,7 +166,8 @@ def test_at_least_eight_items_whatever_they_take():
 def test_a_wish_for_items_is_met_as_far_as_the_pool_goes():
     plan = make_plan(*world(Machine({"a/1": ("Q4",)}, pool=37)), items=60)
     assert {step.items for step in plan.steps} == {37}
-    assert {s.items for s in make_plan(*world(Machine({"a/1": ("Q4",)})), items=60).steps} == {60}
+    plan = make_plan(*world(Machine({"a/1": ("Q4",)})), items=60)
+    assert {(s.benchmark, s.items) for s in plan.steps} == {("heavy", 75), ("light", 45)}
 
 
 def test_too_many_arms_are_named():
@@ -205,7 +212,11 @@ def test_nothing_reachable_is_priced_for_a_rented_gpu():
     assert plan.cap_usd == pytest.approx(sum(s.usd_high for s in plan.steps))
     assert all(s.usd_low < s.usd < s.usd_high for s in plan.steps[:4])
     assert plan.not_measured == {}
-    assert first.could_change == "which of the 2 leads; 200 items settle gaps above about 0.08"
+    assert re.fullmatch(
+        r"which of the 2 leads; changes the choice with p = 0\.\d\d"
+        r" \(now a/1, the best with p = 0\.\d\d\); 200 items settle gaps above about 0\.08",
+        first.could_change,
+    )
 
 
 def test_a_rented_plan_names_its_rate_and_the_rate_changes_its_hash():
@@ -311,7 +322,7 @@ def test_a_cap_changes_the_hash():
 def test_the_plan_says_what_it_could_change():
     plan = make_plan(*world(Machine({"a/1": ("Q4", "Q3")})))
     assert "a/1 Q3 leads" in plan.steps[0].could_change
-    assert plan.steps[-1].could_change == planning.THE_BAR
+    assert plan.steps[-1].could_change == local_plan.THE_BAR
     text = describe(plan)
     assert plan.hash in text
     assert "Not measured: 1 (weights not here; size unknown, can't be priced)" in text
@@ -326,3 +337,49 @@ def test_an_arm_nobody_shortlisted_needs_the_weightiest_benchmark(heaviest_is_he
     plan = make_plan(dossier, deps)
     assert {step.here for step in plan.steps} == {here}
     assert ("c/3" in {step.arm.model for step in plan.steps}) == here
+
+
+def test_what_can_not_change_the_choice_is_not_bought():
+    """Known scores settle it: b/2 is far behind and its last missing cell can't make up for it."""
+    dossier, deps = world(Machine({}), sizes=BILLIONS)
+    known = [("a/1", "heavy", 0.9), ("a/1", "light", 0.9), ("a/1", "absent", 0.9)]
+    known += [("b/2", "heavy", 0.1), ("b/2", "light", 0.1)]
+    dossier["scores"] = [
+        Score(
+            model=model,
+            benchmark=task,
+            protocol="p",
+            value=value,
+            origin=Origin.ELSEWHERE,
+            source="s",
+        )
+        for model, task, value in known
+    ]
+    plan = make_plan(dossier, deps)
+    assert plan.steps == ()
+    assert all("p = 0.00 only" in why for why in plan.not_measured.values())
+
+
+def test_the_likeliest_to_change_the_choice_per_dollar_is_bought_first():
+    """Of equal rivals the smaller is cheaper to ask; one known to be bad is not worth asking."""
+    names = ["m/lead", "m/small", "m/large", "m/bad"]
+    sizes = dict(zip(names, (8 * 10**9, 10**9, 30 * 10**9, 10**9), strict=True))
+    dossier, deps = world(Machine({}), shortlist=names, others=(), sizes=sizes)
+    dossier["predicted"] = [
+        Prediction(
+            model=name,
+            benchmark=task,
+            protocol="p",
+            value=value,
+            low=value - 0.1,
+            high=value + 0.1,
+            trusted=True,
+            basis="made",
+        )
+        for name, value in zip(names, (0.7, 0.65, 0.65, 0.12), strict=True)
+        for task in ("heavy", "light", "absent")
+    ]
+    plan = make_plan(dossier, deps)
+    assert list(dict.fromkeys(s.arm.model for s in plan.steps))[:3] == names[:3]
+    assert "m/bad" not in {step.arm.model for step in plan.steps}
+    assert "would change the choice with p" in plan.not_measured["m/bad"]

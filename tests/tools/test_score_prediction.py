@@ -115,3 +115,11 @@ def test_the_work_is_bounded_however_much_is_known(registry):
     assert len(many) > 5 * MOST_CELLS
     found = predict(["a/m0"], {"b0": None, "unseen": None}, many, registry)
     assert [one.benchmark for one in found] == ["unseen"]
+
+
+def test_a_huge_leaderboard_does_not_crowd_out_the_rest(registry, observed):
+    """Its best known models are looked at, and the others' columns still count."""
+    crowd = [_score(f"crowd/m{i}", "easy", i % 10 / 10) for i in range(20_000)]
+    left = [one for one in observed if (one.model, one.benchmark) != (_model(5), "easy")]
+    (found,) = predict([_model(5)], {"easy": "p"}, [*crowd, *left], registry)
+    assert abs(found.value - _value(5, "easy")) < 0.2

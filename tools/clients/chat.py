@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from memory.errors import BadRequest, MirrorError
 from memory.records import ChatReply
-from tools.clients.waiting import complaint, pause, retry_after
+from tools.clients.waiting import answered, pause, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,7 +147,7 @@ class OpenAIChat:
             )
         if status in (408, 409, 425, 429) or status >= 500:
             wait = retry_after(error.response.headers)
-            return ChatBusy(self._line(complaint(status, wait)), wait)
+            return ChatBusy(self._line(answered(status, wait)), wait)
         detail = " ".join(str(error.message).split())[:200]
         return ChatRefused(self._line(f"can't take the request ({status}): {self._hidden(detail)}"))
 

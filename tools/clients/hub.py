@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from memory.errors import BadRequest, MirrorError
 from memory.records import Record
-from tools.clients.waiting import complaint, pause, retry_after
+from tools.clients.waiting import answered, pause, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,10 @@ PICKLE = re.compile(r"(pytorch_model|adapter_model|model|consolidated)[^/]*\.(bi
 
 class HubUnavailable(MirrorError):
     """The Hub can't be reached, is busy, refuses or sends what can't be read."""
+
+
+class HubDisabled(HubUnavailable):
+    """The Hub has taken a repository down."""
 
 
 class HubFacts(Record):
@@ -87,7 +91,7 @@ class Hub:
             raise BadRequest(f"{self.endpoint!r} is no Hub address; write it as {ENDPOINT}.")
         self.timeout = timeout
         self.patience = patience
-        self._token = SecretStr(token) if isinstance(token, str) else token
+        self.token = SecretStr(token) if isinstance(token, str) else token
         self._sleep = sleep
 
     def __enter__(self) -> Self:
@@ -103,30 +107,51 @@ class Hub:
             BadRequest: ``model_id`` can't be a model's id.
             HubUnavailable: no usable answer after four tries or ``patience`` seconds.
         """
+        try:
+            body = self.get(f"models/{model_id}", model_id, {"blobs": "true"})
+            return None if body is None else _facts(model_id, body)
+        except HubDisabled:
+            return HubFacts(id=model_id, disabled=True)
+        except ValueError:  # a record of another shape
+            raise self._unavailable(f"sent no readable record of {model_id}") from None
+
+    def get(
+        self, path: str, repository: str, parameters: Mapping[str, str | list[str]]
+    ) -> bytes | None:
+        """The JSON at ``/api/<path>``, which is about ``repository``; None if there is none.
+
+        Raises:
+            BadRequest: ``repository`` can't be an id.
+            HubDisabled: the Hub has disabled it.
+            HubUnavailable: no usable answer after four tries or ``patience`` seconds.
+        """
         import httpx2
         from huggingface_hub import errors
         from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
         try:
-            validate_repo_id(model_id)
-            return _facts(model_id, self._patiently(model_id))
+            validate_repo_id(repository)
+            return self._patiently(path, parameters)
         except errors.HFValidationError:
-            raise BadRequest(f"{model_id!r} is no model id; write it as <org>/<name>.") from None
+            kind = path.partition("/")[0].removesuffix("s")
+            raise BadRequest(f"{repository!r} is no {kind} id; write it as <org>/<name>.") from None
         except errors.DisabledRepoError:
-            return HubFacts(id=model_id, disabled=True)
+            raise HubDisabled(f"The Hub at {self.endpoint} has disabled {repository}.") from None
         except errors.GatedRepoError:
-            raise self._unavailable(f"shows {model_id} only to those it let in") from None
+            raise self._unavailable(f"shows {repository} only to those it let in") from None
         except errors.RepositoryNotFoundError:
             return None
         except errors.HfHubHTTPError as error:
-            raise self._unavailable(_complaint(error.response)) from None
+            if error.response.status_code == 404:
+                return None
+            raise self._unavailable(complaint(error.response)) from None
         except httpx2.RequestError as error:
             raise self._unavailable(f"can't be reached ({type(error).__name__})") from None
-        except ValueError:  # cut off JSON, or a record of another shape
-            raise self._unavailable(f"sent no readable record of {model_id}") from None
+        except ValueError:  # cut off JSON
+            raise self._unavailable(f"sent no readable record of {repository}") from None
 
-    def _patiently(self, model_id: str) -> bytes:
-        """The record's bytes, trying again after what may pass."""
+    def _patiently(self, path: str, parameters: Mapping[str, str | list[str]]) -> bytes:
+        """The answer's bytes, trying again after what may pass."""
         import tenacity
 
         return tenacity.Retrying(
@@ -135,7 +160,7 @@ class Hub:
             stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(self.patience),
             sleep=self._sleep,
             reraise=True,
-        )(self._ask, model_id)
+        )(self._ask, path, parameters)
 
     @cached_property
     def _client(self) -> httpx2.Client:
@@ -143,14 +168,14 @@ class Hub:
 
         return httpx2.Client(follow_redirects=True, timeout=self.timeout)
 
-    def _ask(self, model_id: str) -> bytes:
+    def _ask(self, path: str, parameters: Mapping[str, str | list[str]]) -> bytes:
         from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
         headers = {"user-agent": "mirror"}
-        if self._token:
-            headers["authorization"] = f"Bearer {self._token.get_secret_value()}"
-        url = f"{self.endpoint}/api/models/{model_id}"
-        response = self._client.get(url, params={"blobs": "true"}, headers=headers)
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token.get_secret_value()}"
+        url = f"{self.endpoint}/api/{path}"
+        response = self._client.get(url, params=parameters, headers=headers)
         hf_raise_for_status(response)
         response.json()  # here, so that a body cut off on its way is asked for again
         return response.content
@@ -194,11 +219,11 @@ def _asked(headers: Mapping[str, str]) -> float | None:
     return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
 
 
-def _complaint(response: httpx2.Response) -> str:
+def complaint(response: httpx2.Response) -> str:
     """What an HTTP error means to a person."""
     if response.status_code in (401, 403):
         return f"refuses to answer ({response.status_code}): check the token"
-    return complaint(response.status_code, _asked(response.headers))
+    return answered(response.status_code, _asked(response.headers))
 
 
 # --- reading a record -------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""HERD stage 1 on this machine: lm-eval's ``hf`` back end in a subprocess, and a baseline.
+"""HERD stage 1: lm-eval in a subprocess over whatever back ends there are, and a baseline.
 
-Only weights and items that are already here are used, so it measures offline and for free but
-for processor time. The constant-answer baseline is always the last arm.
+Only weights and items that are already here, or behind a server that was named, are used. The
+constant-answer baseline is always the last arm.
 """
 
 from __future__ import annotations
@@ -14,31 +14,23 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, ItemResult
-from tools.clients import installed, weights
+from tools.clients import installed
 from tools.clients import items as local_items
 from tools.clients.item_sources import SOURCES
 from tools.clients.lm_eval_process import ArmFailed, WorkerProcess
-from tools.clients.unpack import require_space, unpacked
-from tools.deps import Progress, silent
+from tools.clients.lm_eval_protocol import describe, harness
+from tools.clients.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from memory.records import Model
+    from tools.clients.backend import Backend
     from tools.clients.items import Item
-    from tools.clients.weights import Weights
 
-HARNESS = "lm-eval"
 CHUNK = 8
 TIMEOUT = 120.0
-
-# Measured on two cores with SmolLM2-135M in float32; the range in `seconds` covers a busy machine.
-FLOPS_PER_SECOND = 70e9
 CHARS_PER_TOKEN = 4.0
-START_SECONDS = 10.0
-LOAD_SECONDS_PER_GB = 12.0
-UNPACK_SECONDS_PER_GB = 70.0
-OVERHEAD_SECONDS = 0.5
 
 CONSTANT_ARM = Arm(
     name=CONSTANT,
@@ -49,50 +41,50 @@ CONSTANT_ARM = Arm(
 
 
 class LmEvalRunner:
-    """Measures the weights on this machine; one worker process, reused from arm to arm."""
+    """Measures arms of several back ends, each arm in a process of its own."""
 
     def __init__(
         self,
-        cache_dir: Path,
+        backends: Sequence[Backend],
         python: str,
         env: Mapping[str, str],
-        models_dir: Path | None = None,
-        progress: Callable[[Progress], None] = silent,
+        logs: Path,
         *,
-        hf_cache: Path | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        """Nothing starts yet. ``env`` is what the subprocess may see, cut to a few names."""
-        self._cache = cache_dir
-        self._command = (python, "-m", "tools.clients.lm_eval_worker")
-        self._env = env
-        self._models_dir = models_dir
-        self._hf_cache = hf_cache
-        self._progress = progress
+        """Nothing starts yet. ``env`` is what the subprocesses may see, cut to a few names.
+
+        ``python`` is the interpreter that has lm-eval and what the back ends need.
+        """
+        self._backends = {backend.name: backend for backend in backends}
+        self._pool = WorkerPool((python, "-m", "tools.clients.lm_eval_worker"), env, logs)
         self._timeout = timeout
-        self._worker: WorkerProcess | None = None
-        self._loaded: str | None = None
 
     @property
     def name(self) -> str:
-        """Harness, version and back end."""
-        return f"{HARNESS} {installed.version('lm_eval')} hf"
+        """Harness and version."""
+        return harness(installed.version("lm_eval"))
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
-        """An arm per reachable precision of each model, the baseline last; else why not."""
-        found, refused = weights.find(self._models_dir, self._hf_cache)
-        arms = [_arm(m.id, w) for m in models for w in found if w.model in (m.id, *m.aliases)]
+        """Every back end's arms of each model, the baseline last; else why not."""
+        arms: list[Arm] = []
+        reasons: dict[str, str] = {}
+        for backend in self._backends.values():
+            found, missing = backend.arms(models)
+            arms += found
+            reasons = missing | reasons  # the first back end's reason is the one to tell
         reached = {arm.model for arm in arms}
-        missing = {
-            m.id: refused.get(m.id, weights.ELSEWHERE) for m in models if m.id not in reached
-        }
-        return [*arms, CONSTANT_ARM], missing
+        return [*arms, CONSTANT_ARM], {m: why for m, why in reasons.items() if m not in reached}
 
     def protocol(self, benchmark: str) -> str:
         """What a score must share to compare: harness, shots, template, metric and item set."""
-        return (
-            f"{self.name} · 0-shot · no chat template · {benchmark} template "
-            f"{template_version(benchmark)} · acc · items {local_items.label(benchmark)}"
+        return describe(
+            self.name,
+            shots=0,
+            task=benchmark,
+            template=template_version(benchmark),
+            metric="acc",
+            items=local_items.label(benchmark),
         )
 
     def items(self, benchmark: str, n: int, seed: int) -> list[str]:
@@ -104,21 +96,16 @@ class LmEvalRunner:
         return [item.id for item in local_items.draw(benchmark, n, seed)]
 
     def seconds(self, arm: Arm, benchmark: str, items: int) -> tuple[float, float, float]:
-        """Low, expected and high seconds of wall time; 2·N FLOPs a token for N weights.
+        """Low, expected and high seconds of wall time, by the back end's ``Pace``.
 
-        Low: the weights are loaded already. Expected: they are loaded and probed for this step.
-        High: the process is started too, GGUF unpacked, and the machine busy.
+        Low: the arm is loaded already. Expected: it is loaded and probed for this step. High:
+        the process is started too, and everything is as slow as it gets.
         """
         if arm.model == CONSTANT:
             return 0.0, 0.0, 1.0
-        held = self._weights(arm)
-        gigabytes = held.bytes_in_memory / 1e9
-        load = LOAD_SECONDS_PER_GB * gigabytes
-        start = START_SECONDS
-        if held.is_gguf and not unpacked(held.path, self._cache).is_dir():
-            start += UNPACK_SECONDS_PER_GB * gigabytes
-        work = self._work(held, benchmark, items)
-        return 0.7 * work, load + work, start + 2.5 * (load + work)
+        pace = self._backend(arm).pace(arm)
+        work = items * (_tokens(benchmark) * pace.per_token + pace.per_item)
+        return pace.low * work, pace.load + work, pace.start + pace.high * (pace.load + work)
 
     def probe(self, arm: Arm) -> None:
         """Ask known questions.
@@ -146,63 +133,31 @@ class LmEvalRunner:
         if arm.model == CONSTANT:
             yield from _constant(benchmark, drawn)
             return
-        worker, held = self._ready(arm), self._weights(arm)
+        worker, pace = self._ready(arm), self._backend(arm).pace(arm)
+        expected = _tokens(benchmark) * pace.per_token + pace.per_item
         for start in range(0, len(drawn), CHUNK):
             chunk = drawn[start : start + CHUNK]
-            timeout = max(self._timeout, 10 * self._work(held, benchmark, len(chunk)))
+            timeout = max(self._timeout, 10 * expected * len(chunk))
             yield from _chunk(worker, arm, benchmark, chunk, timeout)
 
     def close(self) -> None:
-        """End the worker process; the next probe or run starts another."""
-        if self._worker is not None:
-            self._worker.kill()
-        self._worker = self._loaded = None
+        """End the worker processes; the next probe or run starts another."""
+        self._pool.close()
 
-    def _weights(self, arm: Arm) -> Weights:
-        found, refused = weights.find(self._models_dir, self._hf_cache)
-        for held in found:
-            if (held.label, held.source) == (arm.name, arm.weights):
-                return held
-        raise ArmFailed(f"{arm.name}: {refused.get(arm.model, weights.ELSEWHERE)}.")
-
-    def _work(self, held: Weights, benchmark: str, n: int) -> float:
-        """Expected seconds of computing ``n`` items."""
-        pool = local_items.load(benchmark).items
-        tokens = sum(_characters(item) for item in pool) / len(pool) / CHARS_PER_TOKEN
-        return n * (2 * held.params * tokens / FLOPS_PER_SECOND + OVERHEAD_SECONDS / CHUNK)
+    def _backend(self, arm: Arm) -> Backend:
+        try:
+            return self._backends[arm.backend]
+        except KeyError:
+            raise ArmFailed(f"{arm.name}: there is no back end {arm.backend!r} here.") from None
 
     def _ready(self, arm: Arm) -> WorkerProcess:
-        """The worker with the arm's weights loaded."""
-        if self._worker is not None and self._worker.alive and self._loaded == arm.name:
-            return self._worker
-        held = self._weights(arm)
-        if self._worker is None or not self._worker.alive:
-            log = self._cache / "logs" / "lm-eval-worker.log"
-            self._worker = WorkerProcess(self._command, self._env, log)
-        self._loaded = None
-        folder = self._folder(held, self._worker)
-        self._progress(Progress("loading", 0, 1, arm.name))
-        load = {"op": "load", "path": str(folder), "round_bits": held.round_bits}
-        for _ in self._worker.ask(load, self._timeout):
-            pass
-        self._progress(Progress("loading", 1, 1, arm.name))
-        self._loaded = arm.name
-        return self._worker
+        """The arm's worker, loaded."""
+        backend = self._backend(arm)
 
-    def _folder(self, held: Weights, worker: WorkerProcess) -> Path:
-        """The safetensors folder of the weights, unpacked first when there is none."""
-        if not held.is_gguf:
-            return held.path
-        folder = unpacked(held.path, self._cache)
-        if not folder.is_dir():
-            require_space(held.path, held.params, self._cache)
-            unpack = {"op": "unpack", "gguf": str(held.path), "target": str(folder)}
-            for event in worker.ask(unpack, self._timeout):
-                self._progress(
-                    Progress("unpacking weights", event["done"], event["total"], event["what"])
-                )
-        weights.inspect_folder(held.model, folder, held.revision, held.source)
-        return folder
+        def load(worker: WorkerProcess) -> None:
+            backend.load(arm, lambda request: worker.ask(request, self._timeout))
+
+        return self._pool.get(arm.name, backend.memory(arm), load)
 
 
 def template_version(benchmark: str) -> str:
@@ -221,16 +176,10 @@ def template_version(benchmark: str) -> str:
     return f"v{stated.group(1)}" if stated else "unversioned"
 
 
-def _arm(model: str, held: Weights) -> Arm:
-    return Arm(
-        name=held.label,
-        model=model,
-        backend="hf",
-        weights=held.source,
-        precision=held.precision,
-        revision=held.revision,
-        note=held.note,
-    )
+def _tokens(benchmark: str) -> float:
+    """Tokens that pass through a model for one item of the benchmark, on average."""
+    pool = local_items.load(benchmark).items
+    return sum(_characters(item) for item in pool) / len(pool) / CHARS_PER_TOKEN
 
 
 def _characters(item: Item) -> int:

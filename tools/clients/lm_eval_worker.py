@@ -4,7 +4,7 @@ It keeps torch, its memory and its crashes out of Mirror. One JSON request a lin
 stdin, JSON events go out on stdout, the last of each request being ``done`` or ``error``:
 
     {"op": "unpack", "gguf": path, "target": path}     progress*
-    {"op": "load", "path": path, "round_bits": int?}
+    {"op": "load", "backend": name, "arguments": {...}}
     {"op": "probe"}
     {"op": "evaluate", "task": name, "config": yaml, "docs": [...]}     item*
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 BATCH = 4
+MOST_TOKENS = 2048  # of one request; the items here are cut far below
 
 
 class Worker:
@@ -64,14 +65,9 @@ class Worker:
 
         materialize(Path(gguf), Path(target), progress)
 
-    def _load(self, path: str, round_bits: int | None) -> None:
-        from lm_eval.models.huggingface import HFLM
-
+    def _load(self, backend: str, arguments: dict[str, Any]) -> None:
         self._lm = None  # the previous arm's memory goes before the next one's comes
-        lm = HFLM(pretrained=path, dtype="float32", device="cpu", batch_size=BATCH)
-        if round_bits is not None:
-            round_to_nearest(lm.model, round_bits)
-        self._lm = lm
+        self._lm = LOADERS[backend](**arguments)
 
     def _probe(self) -> None:
         probe(self._lm)
@@ -112,6 +108,60 @@ class Worker:
             "validation_split": None,
             "test_split": "test",
         }
+
+
+def load_hf(path: str, round_bits: int | None) -> Any:
+    """A folder of safetensors through transformers, in float32 on this machine's processor."""
+    from lm_eval.models.huggingface import HFLM
+
+    lm = HFLM(pretrained=path, dtype="float32", device="cpu", batch_size=BATCH)
+    if round_bits is not None:
+        round_to_nearest(lm.model, round_bits)
+    return lm
+
+
+def load_vllm(path: str) -> Any:
+    """The same folder through vLLM, on whatever device vLLM finds."""
+    import torch
+    from lm_eval.models.vllm_causallms import VLLM
+
+    # vLLM takes this share of the memory at once; a processor's is not all for the taking, and
+    # compiling for one takes longer than the few items that it will ever see.
+    on_gpu = torch.cuda.is_available()
+    return VLLM(
+        pretrained=path,
+        dtype="auto",
+        batch_size="auto",
+        max_model_len=MOST_TOKENS,
+        gpu_memory_utilization=0.9 if on_gpu else 0.3,
+        enforce_eager=not on_gpu,
+    )
+
+
+def load_served(
+    base_url: str, model: str, tokenizer: str | None, num_concurrent: int, auth_token: str | None
+) -> Any:
+    """A model behind an OpenAI-compatible server that echoes log-probabilities."""
+    from lm_eval.models.openai_completions import LocalCompletionsAPI
+
+    return LocalCompletionsAPI(
+        base_url=base_url,
+        model=model,
+        tokenizer_backend="remote" if tokenizer is None else "huggingface",
+        tokenizer=tokenizer,
+        num_concurrent=num_concurrent,
+        header={"Authorization": f"Bearer {auth_token}"} if auth_token else None,
+        auth_token=auth_token,
+        max_length=MOST_TOKENS,
+        max_retries=3,
+    )
+
+
+LOADERS: dict[str, Callable[..., Any]] = {
+    "hf": load_hf,
+    "vllm": load_vllm,
+    "served": load_served,
+}
 
 
 def outcome(sample: dict[str, Any]) -> dict[str, Any]:

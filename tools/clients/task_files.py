@@ -91,6 +91,20 @@ def read_tasks(root: Path, progress: Callable[[int, int], None]) -> list[Task]:
     return list(found.values())
 
 
+def dataset_of(root: Path, task: str) -> str | None:
+    """The Hub data set that a task under ``root`` draws on; None where its file is not found."""
+    reader = _Reader(root)
+    for file in sorted(root.rglob("*.yaml"), key=lambda file: file.stem != task):
+        text = _text(file) if file.stem != task else f"task: {task}"
+        if f"task: {task}" not in text:
+            continue
+        config = reader.config(file)
+        dataset = config.get("dataset_path")
+        if config.get("task") == task and isinstance(dataset, str):
+            return dataset
+    return None
+
+
 @dataclass(frozen=True)
 class _Row:
     """One line of the overview: what a family is about and the text of its languages cell."""
@@ -118,7 +132,7 @@ class _Reader:
 
     def task(self, file: Path) -> Task | None:
         """The task or group that a file defines; None for templates and tests of images."""
-        config = self._config(file)
+        config = self.config(file)
         name = config.get("group") or config.get("task")
         if not isinstance(name, str):
             return None
@@ -139,7 +153,7 @@ class _Reader:
             multilingual=row.multilingual,
         )
 
-    def _config(self, file: Path) -> dict[str, Any]:
+    def config(self, file: Path) -> dict[str, Any]:
         """A YAML file with what it includes underneath it; empty when it is not a mapping."""
         if file in self._configs:
             return self._configs[file]
@@ -152,7 +166,7 @@ class _Reader:
         self._configs[file] = config  # before the includes: one that includes itself ends here
         under: dict[str, Any] = {}
         for name in included if isinstance(included, list) else [included]:
-            under |= self._config(Path(os.path.normpath(file.parent / str(name))))
+            under |= self.config(Path(os.path.normpath(file.parent / str(name))))
         self._configs[file] = under | config
         return self._configs[file]
 

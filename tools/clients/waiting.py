@@ -31,7 +31,7 @@ def pause(state: RetryCallState, asked: float | None) -> float:
     return doubling(state) if asked is None else asked
 
 
-def complaint(status: int, asked: float | None) -> str:
+def answered(status: int, asked: float | None) -> str:
     """What an HTTP error that may pass means to a person."""
     later = "" if asked is None else f" and asks to wait {asked:.0f} s"
     return f"answers with {status}{later}"

@@ -34,6 +34,8 @@ JITTER = 1e-6  # of the prior variance: keeps noise-free scores from a singular 
 NEGLIGIBLE = 1e-3
 PRIOR_LOG_WEIGHT = -3.0  # a weak pull: a weight the data say nothing about stays small
 PRIOR_PRECISION = 0.01
+MOST_LOG_WEIGHT = 20.0  # far beyond any sense: only keeps a wild step of the search finite
+NOISE_SHRINKAGE = 10.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,13 @@ def tune(
     parts = np.stack([r[np.ix_(i, i)] * c[np.ix_(j, j)] for r, c in products])
     start = np.full(len(products) + 1, PRIOR_LOG_WEIGHT)
     found = minimize(
-        _loss, start, args=(parts, y), jac=True, method="L-BFGS-B", options={"maxiter": steps}
+        _loss,
+        start,
+        args=(parts, y),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-MOST_LOG_WEIGHT, MOST_LOG_WEIGHT)] * len(start),
+        options={"maxiter": steps},
     )
     tuned = np.exp(found.x)
     return Process(tuned[:-1], float(tuned[-1]))
@@ -137,24 +145,68 @@ def _loss(log_weights: Floats, parts: Floats, y: Floats) -> tuple[float, Floats]
     return float(loss), 0.5 * weights * gradient + PRIOR_PRECISION * away
 
 
-def posterior_mean(
-    process: Process, products: Sequence[Product], rows: Ints, columns: Ints, values: Floats
+class Posterior:
+    """A process conditioned on known cells; products as in ``tune``.
+
+    ``noise`` (n,): variance of each known value, the process' own where None.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        products: Sequence[Product],
+        rows: Ints,
+        columns: Ints,
+        values: Floats,
+        noise: Floats | None = None,
+    ) -> None:
+        weighted = zip(process.weights, products, strict=True)
+        self._kept = [(w * r, c) for w, (r, c) in weighted if w > NEGLIGIBLE]
+        self._shape = (len(products[0][0]), len(products[0][1]))
+        self._cells = rows, columns
+        covariance = np.zeros((len(values), len(values)))
+        for r, c in _by_column_kernel(self._kept):
+            covariance += r[np.ix_(rows, rows)] * c[np.ix_(columns, columns)]
+        own = process.noise if noise is None else noise
+        covariance[np.diag_indices(len(values))] += own + JITTER * (1 + process.weights.sum())
+        self._factor = cho_factor(covariance, lower=True, overwrite_a=True)
+        self._alpha: Floats = cho_solve(self._factor, values)
+
+    def mean(self) -> Floats:
+        """Of every cell, (M, B)."""
+        alpha = np.zeros(self._shape)
+        alpha[self._cells] = self._alpha
+        mean = np.zeros(self._shape)
+        for r, c in self._kept:
+            mean += r @ alpha @ c
+        return mean
+
+    def left_out(self) -> Floats:
+        """Known values (n,) minus their prediction from all the others (Eq. 5.12)."""
+        half, _ = dpotri(self._factor[0], lower=1)
+        residuals: Floats = self._alpha / np.diag(half)
+        return residuals
+
+
+def uneven_noise(
+    process: Process, left_out: Floats, rows: Ints, columns: Ints, shape: tuple[int, int]
 ) -> Floats:
-    """Mean of every cell, (M, B), given the known ones; products as in ``tune``."""
-    kept = [(w * r, c) for w, (r, c) in zip(process.weights, products, strict=True)
-            if w > NEGLIGIBLE]  # fmt: skip
-    shape = (len(products[0][0]), len(products[0][1]))
-    if not kept:
-        return np.zeros(shape)
-    covariance = np.zeros((len(values), len(values)))
-    for r, c in _by_column_kernel(kept):
-        covariance += r[np.ix_(rows, rows)] * c[np.ix_(columns, columns)]
-    covariance[np.diag_indices(len(values))] += process.noise + JITTER * (1 + process.weights.sum())
-    factor = cho_factor(covariance, lower=True, overwrite_a=True)
-    alpha = np.zeros(shape)
-    alpha[rows, columns] = cho_solve(factor, values)
-    mean: Floats = np.sum([r @ alpha @ c for r, c in kept], axis=0)
-    return mean
+    """Noise variance of every cell (M, B): some benchmarks, and models, are more erratic.
+
+    Geometric means of the leave-one-out residuals of a column, then of a row, shrunk to what is
+    usual; their mean over the known cells is the process' noise.
+    """
+    size = np.log(np.abs(left_out) + 0.1 * np.median(np.abs(left_out)) + 1e-12)
+    size -= size.mean()
+    scale = np.zeros(shape)
+    for axis, group in ((1, columns), (0, rows)):
+        n = np.bincount(group, minlength=shape[axis]) + NOISE_SHRINKAGE
+        effect = np.bincount(group, size, shape[axis]) / n
+        size = size - effect[group]
+        scale += effect if axis == 1 else effect[:, None]
+    variance = np.exp(2 * scale)
+    found: Floats = process.noise * variance / variance[rows, columns].mean()
+    return found
 
 
 def _by_column_kernel(kept: Sequence[Product]) -> list[Product]:
@@ -173,5 +225,5 @@ if __name__ == "__main__":
     column = np.zeros(5, dtype=np.intp)
     products = [(near, np.ones((1, 1)))]
     process = tune(products, seen, column, np.sin(seen))
-    mean = posterior_mean(process, products, seen, column, np.sin(seen))
+    mean = Posterior(process, products, seen, column, np.sin(seen)).mean()
     print(f"sin(2) = {np.sin(2):.2f}, predicted from its neighbours {mean[2, 0]:.2f}")  # noqa: T201

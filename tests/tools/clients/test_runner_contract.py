@@ -8,6 +8,7 @@ from agent.settings import worker_environment
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Model
 from tools.clients.fakes import ScriptedRunner
+from tools.clients.hf_backend import HfBackend
 from tools.clients.lm_eval_runner import LmEvalRunner
 
 SMOL = Model(id="HuggingFaceTB/SmolLM2-135M-Instruct")
@@ -23,7 +24,8 @@ def runner(request):
         yield ScriptedRunner({SMOL.id: 0.7, CONSTANT: 0.4})
         return
     cache = request.config.cache.mkdir("mirror")  # unpacking costs 40 s, so it is kept
-    real = LmEvalRunner(cache, sys.executable, worker_environment(), hf_cache=cache / "none")
+    backend = HfBackend(cache, hf_cache=cache / "none")
+    real = LmEvalRunner([backend], sys.executable, worker_environment(), cache / "logs")
     yield real
     real.close()
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from tools.methods.completion import complete, least_squares
-from tools.methods.gaussian_process import Process, posterior_mean, tune
+from tools.methods.completion import complete
 
 
 def planted(m=30, b=16, hidden=0.4, noise=0.15, seed=0):
@@ -93,6 +92,50 @@ def test_many_cells_take_the_low_rank_road():
     assert 0.85 <= ((done.low <= truth) & (truth <= done.high))[mask].mean() <= 0.95
 
 
+def test_a_wild_benchmark_gets_wider_intervals():
+    truth, known, mask, _ = planted(40, 16)
+    wild = np.clip(truth + np.random.default_rng(5).normal(0, 25, truth.shape), 0, 100)
+    known[:, :4] = np.where(mask, np.nan, wild)[:, :4]
+    done = complete(known, bounds=(0, 100))
+    width = np.where(mask, done.high - done.low, np.nan)
+    assert np.nanmedian(width[:, :4]) > 1.5 * np.nanmedian(width[:, 4:])
+
+
+def test_trusted_cells_are_predicted_better():
+    truth, known, mask, _ = planted(40, 20, hidden=0.5)
+    known[:10, 3:] = np.nan
+    known[:, -4:] = np.where(np.arange(40)[:, None] % 10 == 0, known[:, -4:], np.nan)
+    done = complete(known, bounds=(0, 100))
+    error = np.abs(done.mean - truth)
+    new = np.isnan(known)
+    assert np.median(error[new & done.trusted]) < 0.8 * np.median(error[new & ~done.trusted])
+
+
+def test_a_model_without_scores_is_predicted_and_never_trusted_among_many_cells():
+    truth, known, *_ = planted(120, 60, hidden=0.3)
+    known[7] = np.nan
+    done = complete(known, bounds=(0, 100))
+    assert np.isfinite(done.mean[7]).all()
+    assert not done.trusted[7].any()
+    usual = np.nanmean(known, 0)
+    assert np.abs(done.mean[7] - usual).mean() < 20
+
+
+def test_the_same_input_gives_the_same_answer_and_is_left_as_it_was():
+    _, known, *_ = planted()
+    before = known.copy()
+    first, second = complete(known), complete(known)
+    np.testing.assert_array_equal(known, before)
+    np.testing.assert_array_equal(first.low, second.low)
+
+
+def test_few_rows_and_columns_still_get_an_answer():
+    known = np.array([[10.0, 20.0, 30.0], [20.0, np.nan, 40.0], [30.0, 40.0, 50.0]])
+    done = complete(known, bounds=(0, 100))
+    assert done.low[1, 1] <= done.mean[1, 1] <= done.high[1, 1]
+    assert 15 < done.mean[1, 1] < 45
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
@@ -118,42 +161,3 @@ def test_fractions_among_percentages_are_refused():
     truth[:, 4] = np.where(np.arange(30) % 2, 0.8, 80.0)
     with pytest.raises(ValueError, match="column 4 mixes"):
         complete(truth)
-
-
-def test_least_squares_equals_ridge_regression_at_its_fixed_point():
-    rng = np.random.default_rng(1)
-    z = rng.normal(size=(12, 2)) @ rng.normal(size=(2, 9)) + rng.normal(size=12)[:, None]
-    z[rng.random(z.shape) < 0.2] = np.nan
-    seen = np.isfinite(z)
-    exact = least_squares(z, rank=3, ridge=1e-4, starts=1, sweeps=400)
-    assert np.abs(exact - z)[seen].max() < 0.05
-    mean_only = least_squares(z, rank=1, ridge=1e9)
-    np.testing.assert_allclose(mean_only, z[seen].mean(), atol=1e-5)
-
-
-def test_posterior_mean_equals_the_textbook_formula():
-    rng = np.random.default_rng(2)
-    r, c = (a @ a.T for a in (rng.normal(size=(5, 5)), rng.normal(size=(4, 4))))
-    cells = rng.permutation(20)[:11]
-    i, j = np.divmod(cells, 4)
-    y = rng.normal(size=11)
-    process = Process(np.array([0.7, 0.4]), 0.3)
-    products = [(r, c), (np.eye(5), np.ones((4, 4)))]
-    full = 0.7 * np.kron(r, c) + 0.4 * np.kron(np.eye(5), np.ones((4, 4)))
-    noisy = full[np.ix_(cells, cells)] + (0.3 + 1e-6 * (1 + 0.7 + 0.4)) * np.eye(11)
-    wanted = full[:, cells] @ np.linalg.solve(noisy, y)
-    np.testing.assert_allclose(posterior_mean(process, products, i, j, y).ravel(), wanted)
-
-
-def test_tuning_finds_which_kernel_made_the_values():
-    rng = np.random.default_rng(3)
-    place = np.arange(40.0)
-    near = np.exp(-0.5 * ((place[:, None] - place) / 4) ** 2)
-    wrong = near[rng.permutation(40)][:, rng.permutation(40)]
-    wrong = wrong @ wrong.T / 10
-    one = np.ones((3, 3))
-    drawn = np.linalg.cholesky(near + 1e-8 * np.eye(40)) @ rng.normal(size=40)
-    i, j = np.divmod(np.arange(120), 3)
-    process = tune([(near, one), (wrong, one)], i, j, drawn[i] + rng.normal(0, 0.1, 120))
-    assert process.weights[0] > 3 * process.weights[1]
-    assert process.noise == pytest.approx(0.01, rel=1.0)

@@ -1,0 +1,128 @@
+"""Weights on this machine through transformers: lm-eval's ``hf`` back end, offline.
+
+The weights come from ``tools.clients.weights``: carriers, the Hugging Face cache and a folder of
+the user's own, safetensors or a carrier's GGUF, which is unpacked once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memory.records import Arm
+from tools.clients import weights
+from tools.clients.backend import Pace
+from tools.clients.lm_eval_process import ArmFailed
+from tools.clients.unpack import require_space, unpacked
+from tools.deps import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from memory.records import Model
+    from tools.clients.backend import Ask
+    from tools.clients.weights import Weights
+
+# Measured on two cores with SmolLM2-135M in float32; the range covers a busy machine.
+FLOPS_PER_SECOND = 70e9
+START_SECONDS = 10.0
+LOAD_SECONDS_PER_GB = 12.0
+UNPACK_SECONDS_PER_GB = 70.0
+SECONDS_PER_ITEM = 0.06
+
+
+class HfBackend:
+    """Each reachable precision of a model is an arm."""
+
+    name = "hf"
+
+    def __init__(
+        self,
+        cache: Path,
+        models_dir: Path | None = None,
+        hf_cache: Path | None = None,
+        progress: Callable[[Progress], None] = silent,
+    ) -> None:
+        """Nothing is read yet. ``cache`` keeps unpacked weights."""
+        self._cache = cache
+        self._models_dir = models_dir
+        self._hf_cache = hf_cache
+        self._progress = progress
+
+    def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
+        """An arm per reachable precision of each model; else why not."""
+        found, refused = weights.find(self._models_dir, self._hf_cache)
+        arms = [self._arm(m.id, w) for m in models for w in found if w.model in (m.id, *m.aliases)]
+        reached = {arm.model for arm in arms}
+        missing = {
+            m.id: refused.get(m.id, weights.ELSEWHERE) for m in models if m.id not in reached
+        }
+        return arms, missing
+
+    def load(self, arm: Arm, ask: Ask) -> None:
+        """Unpack GGUF when that was not done yet, check the folder and load it.
+
+        Raises:
+            ArmFailed: the weights are gone.
+            WeightsUnavailable: no room to unpack them.
+            DamagedStore: the unpacked weights can't be read.
+        """
+        held = self._held(arm)
+        folder = self._folder(held, ask)
+        self._progress(Progress("loading", 0, 1, arm.name))
+        for _ in ask(self._request(held, folder)):
+            pass
+        self._progress(Progress("loading", 1, 1, arm.name))
+
+    def pace(self, arm: Arm) -> Pace:
+        """2·N FLOPs a token for N weights; unpacking counts where it was not done yet."""
+        held = self._held(arm)
+        gigabytes = held.bytes_in_memory / 1e9
+        start = START_SECONDS
+        if held.is_gguf and not unpacked(held.path, self._cache).is_dir():
+            start += UNPACK_SECONDS_PER_GB * gigabytes
+        per_token = 2 * held.params / FLOPS_PER_SECOND
+        return Pace(start, LOAD_SECONDS_PER_GB * gigabytes, per_token, SECONDS_PER_ITEM)
+
+    def memory(self, arm: Arm) -> int:
+        """The weights in float32."""
+        return self._held(arm).bytes_in_memory
+
+    def _request(self, held: Weights, folder: Path) -> dict[str, object]:
+        return {
+            "op": "load",
+            "backend": self.name,
+            "arguments": {"path": str(folder), "round_bits": held.round_bits},
+        }
+
+    def _arm(self, model: str, held: Weights) -> Arm:
+        return Arm(
+            name=held.label,
+            model=model,
+            backend=self.name,
+            weights=held.source,
+            precision=held.precision,
+            revision=held.revision,
+            note=held.note,
+        )
+
+    def _held(self, arm: Arm) -> Weights:
+        found, refused = weights.find(self._models_dir, self._hf_cache)
+        for held in found:
+            if (held.label, held.source) == (arm.name, arm.weights):
+                return held
+        raise ArmFailed(f"{arm.name}: {refused.get(arm.model, weights.ELSEWHERE)}.")
+
+    def _folder(self, held: Weights, ask: Ask) -> Path:
+        """The safetensors folder of the weights, unpacked first when there is none."""
+        if not held.is_gguf:
+            return held.path
+        folder = unpacked(held.path, self._cache)
+        if not folder.is_dir():
+            require_space(held.path, held.params, self._cache)
+            for event in ask({"op": "unpack", "gguf": str(held.path), "target": str(folder)}):
+                self._progress(
+                    Progress("unpacking weights", event["done"], event["total"], event["what"])
+                )
+        weights.inspect_folder(held.model, folder, held.revision, held.source)
+        return folder

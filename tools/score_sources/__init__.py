@@ -1,0 +1,1 @@
+"""Where scores come from: one small reader a source, each yielding entries."""
