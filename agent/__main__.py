@@ -19,7 +19,7 @@ from agent import score_arguments
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("select", "chat", "resume", "report", "threads", "scores", "doctor")
+COMMANDS = ("select", "chat", "resume", "report", "threads", "scores", "doctor", "judge")
 EPILOG = """\
 exit codes: 0 done · 2 bad input · 3 waiting for your answer · 130 interrupted
 a request in quotes without a command is 'mirror select'
@@ -115,7 +115,20 @@ def parser() -> Parser:
     score_arguments.add(commands)
     doctor = commands.add_parser("doctor", help="what works on this machine, and what does not")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    _judge(commands.add_parser("judge", help="how far a judging model can be believed"))
     return top
+
+
+def _judge(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="calibrate")
+    calibrate = actions.add_parser("calibrate", help="measure a judge against people's labels")
+    calibrate.add_argument("file", help="CSV or JSON lines: labelled pairs, or rated answers")
+    calibrate.add_argument("--judge", metavar="MODEL", help="whose verdicts, or whom to ask")
+    calibrate.add_argument("--domain", default="general matters", help="what the texts are about")
+    calibrate.add_argument(
+        "--yes-up-to", type=dollars, metavar="USD", help="approve asking the judge, with this cap"
+    )
+    calibrate.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _requirements(command: argparse.ArgumentParser) -> None:

@@ -18,12 +18,13 @@ from agent.graph import build
 from agent.planners import seat
 from agent.session import Session
 from memory.conversations import Conversations
-from memory.errors import MirrorError
+from memory.errors import BadRequest, MirrorError
 from memory.findings import Findings
 from memory.ledger import Ledger
 from memory.registry import Registry
 from memory.scores import Scores
 from tools.clients.catalogue import LmEvalCatalogue
+from tools.clients.chat import OpenAIChat
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
 from tools.clients.hf_backend import HfBackend
 from tools.clients.hub import Hub
@@ -31,6 +32,7 @@ from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.clients.served_backend import ServedBackend, servers
 from tools.clients.vllm_backend import VllmBackend
 from tools.deps import Deps
+from tools.price_book import price_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from agent.graph import Graph
     from agent.settings import Settings
     from tools.deps import Embedder, Progress
+    from tools.price_book import Price
 
 
 def clock() -> datetime:
@@ -76,6 +79,31 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         progress=to_stream,
         hub=hub(settings),
     )
+
+
+def judging(settings: Settings, model: str | None = None) -> tuple[OpenAIChat, Price]:
+    """The judging model (``model``, else the configured one) and its price.
+
+    Raises:
+        BadRequest: no model or no server is named; nothing is sent to one that was not.
+        NotApproved: its price is unknown.
+    """
+    name = model or settings.judge_model
+    if name is None:
+        raise BadRequest("There is no judge: name one with --judge MODEL or MIRROR_JUDGE_MODEL.")
+    if settings.judge_base_url is None:
+        raise BadRequest(
+            f"The judge {name!r} needs MIRROR_JUDGE_BASE_URL: nothing is sent to a server that you"
+            " did not name (OpenAI's is https://api.openai.com/v1)."
+        )
+    if (settings.judge_usd_in is None) != (settings.judge_usd_out is None):
+        raise BadRequest("MIRROR_JUDGE_USD_IN and MIRROR_JUDGE_USD_OUT go together; set both.")
+    stated = None
+    if settings.judge_usd_in is not None and settings.judge_usd_out is not None:
+        stated = (settings.judge_usd_in, settings.judge_usd_out)
+    chat = OpenAIChat(name, settings.judge_base_url, settings.judge_api_key)
+    server, rate = settings.judge_base_url, settings.usd_per_hour
+    return chat, price_of(name, server, clock(), stated=stated, usd_per_hour=rate)
 
 
 def connect(settings: Settings, planner: str | None = None) -> Session:

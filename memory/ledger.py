@@ -11,10 +11,10 @@ import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memory.errors import NotApproved
-from memory.records import Approval, ItemResult, LedgerEntry
+from memory.records import Approval, ChatReply, ItemResult, LedgerEntry
 from memory.sqlite import clear_errors, connect, writing
 
 if TYPE_CHECKING:
@@ -36,7 +36,22 @@ _TABLES = {
     " seconds REAL NOT NULL, record TEXT NOT NULL",
     "results": "arm TEXT NOT NULL, benchmark TEXT NOT NULL, protocol TEXT NOT NULL,"
     " item TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arm, benchmark, protocol, item)",
+    "replies": "model TEXT NOT NULL, item TEXT NOT NULL, protocol TEXT NOT NULL,"
+    " prompt TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (model, item, protocol, prompt)",
 }
+
+
+class ReplyKey(NamedTuple):
+    """What a paid reply is kept under.
+
+    ``item`` names the texts it is about, ``protocol`` how it was asked, ``prompt`` the wording
+    and its version. Two calls of one key are the same call.
+    """
+
+    model: str
+    item: str
+    protocol: str
+    prompt: str
 
 
 class Ledger:
@@ -190,6 +205,23 @@ class Ledger:
             protocol,
         )
         return {item: ItemResult.model_validate_json(record) for item, record in rows}
+
+    def keep_reply(self, key: ReplyKey, reply: ChatReply) -> None:
+        """Remember a model's paid reply; the first one of a key stays."""
+        with writing(self._connection, self.path) as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?)",
+                (*key, reply.model_dump_json()),
+            )
+
+    def reply(self, key: ReplyKey) -> ChatReply | None:
+        """The reply kept under ``key``; None when it was never paid for."""
+        query = (
+            "SELECT record FROM replies"
+            " WHERE model = ? AND item = ? AND protocol = ? AND prompt = ?"
+        )
+        rows = self._select(query, *key)
+        return ChatReply.model_validate_json(rows[0][0]) if rows else None
 
     def _select(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         with clear_errors(self.path):

@@ -372,6 +372,146 @@ class Comparison(Record):
     n: int
 
 
+# --- the judge --------------------------------------------------------------------------
+
+
+class ChatReply(Record):
+    """What a language model answered; ``text`` is empty when it said nothing.
+
+    ``finish_reason``: "stop", "length" (cut off at the token limit), "content_filter", …
+    Tokens are as the server counted them, None where it did not. ``usd`` is what was settled.
+    """
+
+    model: str
+    text: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None
+    seconds: float = 0.0
+    usd: float = 0.0
+
+
+class JudgedItem(Record):
+    """One thing that was to be done, from ``source`` (a dialogue, a question, …)."""
+
+    id: str
+    source: str
+
+
+class JudgedTask(Record):
+    """What a judge must know of the job: RELM's appendix B with its domain left open.
+
+    ``role`` completes "You are …"; ``task`` "The task was to …"; ``source`` and ``answer`` name
+    the two kinds of text, such as "dialogue" and "clinical note".
+    """
+
+    domain: str
+    role: str
+    task: str
+    source: str = "source text"
+    answer: str = "answer"
+
+
+class Grade(Record):
+    """One judge's ratings (1 to 5) of one answer by dimension; None means missing, never zero.
+
+    ``prompt``: name and version of the wording. ``reason`` says why ratings are missing.
+    """
+
+    judge: str
+    model: str
+    item: str
+    prompt: str
+    ratings: dict[str, int] | None
+    comment: str = ""
+    reason: str = ""
+    usd: float = 0.0
+
+    @property
+    def score(self) -> float | None:
+        """The mean rating brought to [0, 1]."""
+        if not self.ratings:
+            return None
+        return (sum(self.ratings.values()) / len(self.ratings) - 1) / 4
+
+
+class Preference(Record):
+    """One judge's choice between the answers of ``a`` and ``b``, asked in both orders.
+
+    ``a_first`` and ``b_first``: what it chose with that answer shown first; None is missing.
+    """
+
+    judge: str
+    a: str
+    b: str
+    item: str
+    prompt: str
+    a_first: Literal["a", "b", "tie"] | None
+    b_first: Literal["a", "b", "tie"] | None
+    reason: str = ""
+    usd: float = 0.0
+
+    @property
+    def merged(self) -> Literal["a", "b", "tie"] | None:
+        """What both orders agree on; a tie where they differ, None where one is missing."""
+        if self.a_first is None or self.b_first is None:
+            return None
+        return self.a_first if self.a_first == self.b_first else "tie"
+
+
+class Interval(Record):
+    """An estimate with its 90 % interval; ``value`` None: it can't be estimated."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+class Control(Record):
+    """A constant answer, given to every item and graded like the real ones.
+
+    ``lead``: by how much the real answers' mean score (0 to 1) beats it on the same ``n`` items.
+    """
+
+    name: Literal["null", "longest"]
+    answer: str
+    n: int
+    mean: float | None
+    lead: Interval
+    passed: bool
+    reason: str
+
+
+class Calibration(Record):
+    """How far a judge agrees with people, measured on labelled pairs or ratings.
+
+    A verdict is positive where it says answer 1 (pairs) or "good", 4 and 5 of 5 (ratings).
+    ``hits`` of ``positives`` and ``rejections`` of ``negatives`` (by people) are the counts that
+    correct a rate; a verdict that is a tie or missing is in neither. ``position``: how much more
+    often than half the answer shown first wins. ``length``: how much more often the judge prefers
+    the longer answer than people do. ``positional_agreement``: how often both orders agree.
+    """
+
+    judge: str
+    prompt: str
+    at: str
+    source: str
+    kind: Literal["pairs", "ratings"]
+    n: int
+    missing: int
+    ties: int
+    accuracy: Interval
+    kappa: float | None
+    hits: int
+    positives: int
+    rejections: int
+    negatives: int
+    position: Interval | None = None
+    positional_agreement: float | None = None
+    length: Interval | None = None
+    usd: float = 0.0
+
+
 # --- the decision -----------------------------------------------------------------------
 
 

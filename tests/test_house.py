@@ -62,3 +62,17 @@ def test_a_prompt_takes_exactly_what_it_declares():
     assert "filter_registry" in text
     with pytest.raises(ValueError, match="takes"):
         prompt.render(stage="x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        path.relative_to(library.HERE).with_suffix("").as_posix()
+        for path in library.HERE.rglob("*.md")
+    ),
+)
+def test_every_prompt_uses_the_inputs_it_declares_and_no_others(name):
+    prompt = library.load(name)
+    text = prompt.render(**{one: f"<{one}>" for one in prompt.inputs})
+    assert all(f"<{one}>" in text for one in prompt.inputs)
+    assert prompt.version >= 1

@@ -8,7 +8,7 @@ Fakes of each protocol are in ``tools.clients.fakes``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from memory.findings import Findings
     from memory.ledger import Ledger
-    from memory.records import Arm, BenchmarkChoice, ItemResult, Model
+    from memory.records import Arm, BenchmarkChoice, ChatReply, ItemResult, Model
     from memory.registry import Registry
     from memory.scores import Scores
     from tools.clients.hub import Hub
@@ -78,6 +78,34 @@ class Catalogue(Protocol):
 
     def search(self, query: str, domains: Sequence[str], k: int) -> list[BenchmarkChoice]:
         """The ``k`` nearest benchmarks, weights summing to 1."""
+        ...
+
+
+class Message(NamedTuple):
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Chat(Protocol):
+    """A language model that is asked once per call."""
+
+    @property
+    def model(self) -> str:
+        """Its name, as the server knows it."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """The longest one call may take, in seconds."""
+        ...
+
+    def reply(self, messages: Sequence[Message], max_tokens: int) -> ChatReply:
+        """The answer, of at most ``max_tokens`` tokens.
+
+        Raises ``ChatFailed`` (``tools.clients.chat``) when there is none.
+        """
         ...
 
 

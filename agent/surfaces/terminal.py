@@ -60,6 +60,10 @@ def _command(args: argparse.Namespace, given: dict[str, object]) -> int:
         from agent.surfaces import doctor
 
         return doctor.run(settings, as_json=args.json)
+    if args.command == "judge":
+        from agent.surfaces import judge
+
+        return judge.run(args, settings)
     if args.command == "scores":
         from agent.surfaces import scores
 

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memory.errors import BackendUntrustworthy, BadRequest
-from memory.records import CONSTANT, Arm, ItemResult
+from memory.records import CONSTANT, Arm, ChatReply, ItemResult
 from tools.clients.lm_eval_process import ArmFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from memory.records import Model
+    from tools.deps import Message
 
 
 @dataclass
@@ -157,6 +158,35 @@ class ScriptedRunner:
         if self.hang_at.get(arm.model) == done:
             threading.Event().wait(self.timeout)
             raise ArmFailed(f"No answer for {self.timeout:g} s. See worker.log.")
+
+
+@dataclass
+class ScriptedChat:
+    """A Chat that answers with what ``says`` makes of the messages; words count as tokens.
+
+    An exception that ``says`` returns is raised instead. ``asked`` holds what it was sent.
+    """
+
+    says: Callable[[Sequence[Message]], str | Exception]
+    model: str = "scripted-judge"
+    timeout: float = 1.0
+    asked: list[Sequence[Message]] = field(default_factory=list)
+
+    def reply(self, messages: Sequence[Message], max_tokens: int) -> ChatReply:
+        """What the script says, cut off at ``max_tokens`` words."""
+        self.asked.append(messages)
+        said = self.says(messages)
+        if isinstance(said, Exception):
+            raise said
+        words = re.findall(r"\S+\s*", said)
+        return ChatReply(
+            model=self.model,
+            text="".join(words[:max_tokens]),
+            prompt_tokens=sum(len(message.content.split()) for message in messages),
+            completion_tokens=min(len(words), max_tokens),
+            finish_reason="stop" if len(words) <= max_tokens else "length",
+            seconds=0.5,
+        )
 
 
 def _fraction(*parts: str) -> float:

@@ -16,7 +16,6 @@ import re
 import time
 from collections.abc import Callable  # noqa: TC003
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -24,6 +23,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from memory.errors import BadRequest, MirrorError
 from memory.records import Record
+from tools.clients.waiting import answered, pause, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -203,38 +203,27 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _pause(state: RetryCallState) -> float:
-    """Seconds to wait: what the Hub asks for, else doubling from a half with jitter."""
-    import tenacity
-
     error = state.outcome.exception() if state.outcome else None
     response = getattr(error, "response", None)
-    asked = _asked(response.headers) if response is not None else None
-    doubling = tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 0.5)
-    return doubling(state) if asked is None else asked
+    return pause(state, _asked(response.headers) if response is not None else None)
 
 
 def _asked(headers: Mapping[str, str]) -> float | None:
-    """Seconds the Hub asks to wait: Retry-After (RFC 9110 § 10.2.3) or its rate-limit header."""
+    """Seconds the Hub asks to wait: Retry-After or its own rate-limit header."""
     from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
-    after = headers.get("retry-after", "").strip()
-    if after.isdigit():
-        return float(after)
-    try:  # a date, measured by the Hub's own clock
-        wait = parsedate_to_datetime(after) - parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, wait.total_seconds())
-    except (TypeError, ValueError):
-        limit = parse_ratelimit_headers(headers)
-        return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
+    wait = retry_after(headers)
+    if wait is not None:
+        return wait
+    limit = parse_ratelimit_headers(headers)
+    return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
 
 
 def complaint(response: httpx2.Response) -> str:
     """What an HTTP error means to a person."""
     if response.status_code in (401, 403):
         return f"refuses to answer ({response.status_code}): check the token"
-    asked = _asked(response.headers)
-    later = "" if asked is None else f" and asks to wait {asked:.0f} s"
-    return f"answers with {response.status_code}{later}"
+    return answered(response.status_code, _asked(response.headers))
 
 
 # --- reading a record -------------------------------------------------------------------
