@@ -463,35 +463,29 @@ class PrototypeAnswer(Record):
 class PrototypeArm(Record):
     """What one arm did on the shared prompts (MSM: prototype delta analysis).
 
-    Shares lie in [0, 1] and are of the ``answered``; None means that nothing could be measured,
-    not zero. ``format_failures`` maps what was wrong to how often. ``invented_numbers``: share of
-    answers holding a number that the input does not. ``length_ratio``: words over the reference's.
+    ``means``: measure -> mean over the answers it could be taken of; one that could be taken of
+    none is absent, not zero. ``format_failures``: what was wrong -> in how many answers.
     """
 
     arm: str
     prompts: int
     answered: int
+    means: dict[str, float] = Field(default_factory=dict)
     format_failures: dict[str, int] = Field(default_factory=dict)
-    format_failure_rate: float | None = None
-    terms_covered: float | None = None
-    type_token: float | None = None
-    invented_numbers: float | None = None
-    words: float | None = None
-    length_ratio: float | None = None
-    seconds: float | None = None
-    tokens: float | None = None
-    tokens_per_second: float | None = None
 
 
 class PrototypeDelta(Record):
-    """One measure of two arms on the prompts both answered: mean a - b with 90 % interval."""
+    """One measure of two arms on the prompts both answered: mean a - b with 90 % interval.
+
+    A single prompt has no interval.
+    """
 
     measure: str
     a: str
     b: str
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
 
 

@@ -104,10 +104,10 @@ def token_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
 
 
 def mean_interval(grades: ArrayLike, level: float = 0.90, seed: int = 0) -> Interval:
-    """Mean of grades (n,) with a percentile bootstrap interval; NaN is missing and left out.
+    """Mean of grades in [0, 1] (n,) with a percentile bootstrap interval; NaN is left out.
 
-    One grade has the interval (-inf, inf) cut to [0, 1]: it says nothing of the next. Raises
-    ValueError when no grade is left or one lies outside [0, 1].
+    One grade has the interval (0, 1): it says nothing of the next. Raises ValueError when no
+    grade is left or one lies outside [0, 1].
     """
     x = np.asarray(grades, dtype=np.float64)
     x = x[~np.isnan(x)]
@@ -115,6 +115,17 @@ def mean_interval(grades: ArrayLike, level: float = 0.90, seed: int = 0) -> Inte
         raise ValueError("need at least one grade, all in [0, 1]")
     if x.size == 1:
         return Interval(float(x[0]), 0.0, 1.0, 1)
+    return bootstrap_mean(x, level, seed)
+
+
+def bootstrap_mean(values: ArrayLike, level: float = 0.90, seed: int = 0) -> Interval:
+    """Mean of any numbers (n,) with a percentile bootstrap interval.
+
+    Raises ValueError for fewer than two: nothing to resample.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.size < 2:
+        raise ValueError(f"a bootstrap needs at least two values, not {x.size}")
     rng = np.random.default_rng(seed)
     means = np.array([rng.choice(x, x.size).mean() for _ in range(RESAMPLES)])
     low, high = np.quantile(means, _tails(level))
