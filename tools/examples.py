@@ -149,7 +149,7 @@ def _gather(name: str, table: Table, inputs: tuple[str, ...], reference: str | N
             left_out["duplicate" if same else "same input, another reference"].append(number)
             continue
         kept[key] = example
-        if reference and not isinstance(row.get(reference), str | None):
+        if reference and isinstance(row.get(reference), bool | int | float):
             numbers.append(number)
     examples = tuple(kept.values())
     if not examples:

@@ -37,8 +37,8 @@ def test_each_measure_by_hand():
     assert poor.format_failures == {"no section plan": 1}
     assert good.means["format failures"] == 0
     assert poor.means["format failures"] == 0.5
-    assert good.means["invented numbers"] == 0
-    assert poor.means["invented numbers"] == 0.5  # 500
+    assert good.means["numbers not given"] == 0
+    assert poor.means["numbers not given"] == 0.5  # 500
     assert good.means["terms covered"] == 1
     assert poor.means["terms covered"] == 0
     assert good.means["length ratio"] == pytest.approx(1.0)  # only where there is a reference

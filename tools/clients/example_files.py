@@ -131,7 +131,10 @@ def _json_list(name: str, content: bytes) -> Iterator[Row | str]:
 
 
 def _object(value: object) -> Row | str:
-    return value if isinstance(value, dict) else "not an object with named fields"
+    if not isinstance(value, dict):
+        return "not an object with named fields"
+    whole = all(name.isprintable() for name in value)  # no control character, no lone surrogate
+    return value if whole else "a field's name can't be shown"
 
 
 def _delimited(delimiter: str) -> Callable[[str, bytes], Iterator[Row | str]]:

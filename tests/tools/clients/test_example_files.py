@@ -91,10 +91,15 @@ def test_refusals_say_what_is_wrong(tmp_path, name, content, message):
 
 
 def test_bad_rows_are_kept_out_with_their_numbers(tmp_path):
-    lines = b'{"x": 1}\nnonsense\n\n[1]\n' + b"[" * 10_000
+    lines = b'{"x": 1}\nnonsense\n\n[1]\n' + b"[" * 10_000 + b'\n{"\\ud800": 1}'
     table = example_files.read(written(tmp_path, "a.jsonl", lines))
     assert table.rows == {1: {"x": 1}}
-    assert table.unusable == {2: "not JSON", 3: "not an object with named fields", 4: "not JSON"}
+    assert table.unusable == {
+        2: "not JSON",
+        3: "not an object with named fields",
+        4: "not JSON",
+        5: "a field's name can't be shown",
+    }
     table = example_files.read(written(tmp_path, "a.csv", b"x,y\n1,2\n\n3\n4,5\n"))
     assert table.rows == {1: {"x": "1", "y": "2"}, 3: {"x": "4", "y": "5"}}
     assert table.unusable == {2: "not 2 columns, as the header has"}
