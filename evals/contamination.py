@@ -1,18 +1,20 @@
 """Does Mirror notice that a model was trained on a benchmark, and does it accuse the innocent?
 
-    python -m evals.contamination [--sets 12] [--cache DIR] --json
+    python -m evals.contamination [--planted 9] [--clean 24] [--rate 5e-5] [--cache DIR] --json
 
 A copy of SmolLM2-135M is trained for some minutes on sets of real questions, in a fixed random
 order that nobody can have trained on before; a third of the sets each are seen once, twice and
-four times. Then the two log-probability signals are asked about these sets (power) and about as
-many sets that were left out (false positives), at the level 0.05. Each signal has what it would
-have in real use: the order test only the file's order, Min-K%++ other questions of the same
-benchmark that the model did not see. Rates carry 95 % Wilson intervals.
+four times. Then the two log-probability signals are asked about these sets (power) and about sets
+that were left out (false positives), at the level 0.05. Each signal has what it would have in
+real use: the order test only the file's order, Min-K%++ other questions of the same benchmark
+that the model did not see. Rates carry 95 % Wilson intervals.
 
 The clean sets share benchmark and model with the planted ones, so this false-positive rate is
-that of a model trained on *other* items of the same kind, the harder case. k, level and shuffles
-are the papers' or the method's defaults; learning rate and set size were tried on two sets of
-seed 0, the figures are of seed 1. Times are of one core, in processor seconds.
+that of a model trained on *other* items of the same kind, the harder case. The power is that for
+what was learned last: years of other training in between would fade it. k, level and shuffles are
+the papers' or the method's defaults. A first recipe (rate 2e-4, seed 1) left almost nothing
+undetected; the rate was lowered, and the figures are of seed 2, read once. Times are of one core,
+in processor seconds.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +53,7 @@ TASKS = {
 ITEMS, SHARDS, SHUFFLES = 16, 4, 9
 CHARS = (30, 90)  # short questions: processor time is dear
 DOSES = (1, 2, 4)
-LEARNING_RATE = 2e-4
+LEARNING_RATE = 5e-5
 LEVEL = 0.05
 BETWEEN = "\n\n"
 
@@ -73,24 +76,23 @@ class ItemSet:
         return [list(self.texts[i : i + size]) for i in range(0, size * SHARDS, size)]
 
 
-def item_sets(n: int, seed: int) -> list[ItemSet]:
-    """``n`` sets to plant and ``n`` to leave out, no text in two of them, tasks in turn."""
+def item_sets(planted: int, clean: int, seed: int) -> list[ItemSet]:
+    """Sets to plant, then sets to leave out; no text is in two of them, tasks take turns."""
     rng = np.random.default_rng(seed)
     stock = {}
     for task, field in TASKS.items():
         texts = sorted({str(item.doc[field]) for item in items.load(task).items})
         fitting = [text for text in texts if CHARS[0] <= len(text) <= CHARS[1]]
         stock[task] = [fitting[i] for i in rng.permutation(len(fitting))]
+    doses = [DOSES[i % len(DOSES)] for i in range(planted)] + [0] * clean
     made = []
-    for i in range(2 * n):
-        task = list(TASKS)[i // 2 % len(TASKS)]
+    for task, dose in zip(cycle(TASKS), doses, strict=False):
         drawn = [stock[task].pop() for _ in range(2 * ITEMS)]
-        dose = DOSES[i // 2 % len(DOSES)] if i % 2 == 0 else 0
         made.append(ItemSet(task, tuple(drawn[:ITEMS]), tuple(drawn[ITEMS:]), dose))
     return made
 
 
-def plant(model: Any, tokenizer: Any, sets: Sequence[ItemSet], seed: int) -> float:
+def plant(model: Any, tokenizer: Any, sets: Sequence[ItemSet], rate: float, seed: int) -> float:
     """Train ``model`` on the shards of the planted sets, in place; the last epoch's mean loss.
 
     AdamW at a constant rate, one shard a step; shards in random order, the items inside them never.
@@ -98,7 +100,7 @@ def plant(model: Any, tokenizer: Any, sets: Sequence[ItemSet], seed: int) -> flo
     import torch
 
     rng = np.random.default_rng(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0, fused=True)
     model.train()
     losses: list[float] = []
     for epoch in range(max(DOSES)):
@@ -151,7 +153,7 @@ def _split(scores: list[float]) -> tuple[list[float], list[float]]:
     return scores[:ITEMS], scores[ITEMS:]
 
 
-def measure(n: int, cache: Path, seed: int = 1) -> dict[str, object]:
+def measure(planted: int, clean: int, rate: float, cache: Path, seed: int) -> dict[str, object]:
     """All figures, as printed."""
     import torch
 
@@ -159,8 +161,8 @@ def measure(n: int, cache: Path, seed: int = 1) -> dict[str, object]:
     torch.manual_seed(seed)
     begin = time.process_time()
     model, tokenizer = _load(cache)
-    sets = item_sets(n, seed)
-    loss = plant(model, tokenizer, sets, seed)
+    sets = item_sets(planted, clean, seed)
+    loss = plant(model, tokenizer, sets, rate, seed)
     trained = time.process_time()
     model = model.to(torch.bfloat16)  # twice as fast to read, and what is served in real life
     found = [test_set(model, tokenizer, one, seed + i) for i, one in enumerate(sets)]
@@ -186,6 +188,7 @@ def measure(n: int, cache: Path, seed: int = 1) -> dict[str, object]:
             "shards": SHARDS,
             "shuffles": SHUFFLES,
             "doses": list(DOSES),
+            "learning_rate": rate,
             "last_loss": round(loss, 3),
             "train_cpu_seconds": round(trained - begin),
             "test_cpu_seconds": round(time.process_time() - trained),
@@ -215,12 +218,15 @@ def _load(cache: Path) -> tuple[Any, Any]:
 def main() -> int:
     """Print the figures as one JSON line, or indented without ``--json``."""
     parser = argparse.ArgumentParser(prog="python -m evals.contamination", description=__doc__)
-    parser.add_argument("--sets", type=int, default=12, help="sets planted, and sets left out")
+    parser.add_argument("--planted", type=int, default=9, help="sets to train on")
+    parser.add_argument("--clean", type=int, default=24, help="sets to leave out")
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="of learning")
+    parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--cache", type=Path, default=user_cache_path("mirror"))
     parser.add_argument("--json", action="store_true", help="on one line")
     given = parser.parse_args()
     try:
-        report = measure(given.sets, given.cache)
+        report = measure(given.planted, given.clean, given.rate, given.cache, given.seed)
     except MirrorError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -6,18 +6,17 @@ from evals.contamination import DOSES, ITEMS, SHARDS, TASKS, item_sets
 
 
 def test_sets_share_no_text_and_are_in_balance():
-    sets = item_sets(12, seed=3)
+    sets = item_sets(12, 8, seed=3)
     texts = [text for one in sets for text in (*one.texts, *one.reference)]
-    assert len(texts) == len(set(texts)) == 24 * 2 * ITEMS
-    assert Counter(one.dose for one in sets) == {0: 12, **dict.fromkeys(DOSES, 4)}
-    planted = Counter(one.task for one in sets if one.dose)
-    assert planted == Counter(one.task for one in sets if not one.dose)
-    assert set(planted) == set(TASKS)
-    assert item_sets(12, seed=3) == sets
+    assert len(texts) == len(set(texts)) == 20 * 2 * ITEMS
+    assert Counter(one.dose for one in sets) == {0: 8, **dict.fromkeys(DOSES, 4)}
+    assert Counter(one.task for one in sets if one.dose) == dict.fromkeys(TASKS, 3)
+    assert Counter(one.task for one in sets if not one.dose) == dict.fromkeys(TASKS, 2)
+    assert item_sets(12, 8, seed=3) == sets
 
 
 def test_shards_keep_the_order_and_lose_nothing():
-    (one, *_) = item_sets(1, seed=0)
+    (one, *_) = item_sets(1, 0, seed=0)
     shards = one.shards()
     assert len(shards) == SHARDS
     assert tuple(text for shard in shards for text in shard) == one.texts
