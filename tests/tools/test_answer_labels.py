@@ -55,12 +55,13 @@ def test_labels_that_look_alike_are_refused():
         find_label("yes", ("Yes", "yes "))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80))
 def test_any_answer_gives_a_label_or_none(answer):
     assert find_label(answer, VERDICTS) in (None, *VERDICTS)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(VERDICTS + CLASSES), st.sampled_from(["{}", "{}.", "Answer: {}", "*{}*"]))
 def test_plain_forms_are_always_read(label, form):
     assert find_label(form.format(label), VERDICTS + CLASSES) == label

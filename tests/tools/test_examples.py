@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.errors import BadRequest
@@ -121,6 +121,7 @@ def test_sensitive_rows_are_named(tmp_path):
     assert "bob" not in found.sensitive[0].model_dump_json()
 
 
+@settings(deadline=None)
 @given(st.permutations(range(30)), st.integers(0, 30), st.integers(0, 5))
 def test_sample_ignores_file_order_and_grows(order, n, seed):
     pool = made(30)

@@ -157,7 +157,7 @@ REPLIES = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(REPLIES, max_size=4), st.text(max_size=10))
 def test_each_thing_in_the_list_is_read_or_counted(written, around):
     around = around.replace("{", "")

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("files")
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(ROWS)
 def test_json_lines_and_lists_come_back_as_written(folder, rows):
     lines = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
@@ -41,7 +41,7 @@ def test_json_lines_and_lists_come_back_as_written(folder, rows):
         assert not table.unusable
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(ROWS)
 def test_tables_come_back_as_written(folder, rows):
     for name, delimiter in (("a.csv", ","), ("a.tsv", "\t"), ("b.csv", ";")):
@@ -53,6 +53,7 @@ def test_tables_come_back_as_written(folder, rows):
         assert list(table.rows.values()) == rows
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["a.jsonl", "a.json", "a.csv", "a.tsv"]))
 def test_noise_is_refused_in_one_line_or_read(folder, content, name):
     refusal, table = "", None

@@ -12,7 +12,7 @@ from tools.methods.label_scores import label_scores, mean_interval, token_f1
 PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abc")), min_size=1)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(PAIRS)
 def test_points_are_those_of_scikit_learn(pairs):
     predicted, references = zip(*pairs, strict=True)

@@ -1,12 +1,13 @@
 """Terms, variety and numbers against brute force and cases written out."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.methods.text_measures import covered, invented, numbers, terms, variety, words
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abcde"), min_size=1, max_size=30), st.integers(1, 12))
 def test_variety_is_the_mean_over_all_windows(tokens, window):
     size = min(window, len(tokens))
@@ -53,6 +54,7 @@ def test_invented_numbers_are_in_no_source():
     assert invented("7") == {7}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_any_text_can_be_measured(text):
     assert invented(text, text) == set()
