@@ -105,6 +105,131 @@ class Question(Record):
     options: tuple[str, ...] = ()
 
 
+# --- the user's own task ----------------------------------------------------------------
+
+
+class Example(Record):
+    """One example of the user's job: what a model is given, and the answer wanted.
+
+    ``reference`` None: the user stated none, which is not an empty answer. ``extra`` holds the
+    other columns as text. ``row`` counts from 1 in the file; None when ``synthetic``: made by a
+    language model from the request, not by the user.
+    """
+
+    id: str
+    input: str
+    reference: str | None = None
+    extra: dict[str, str] = Field(default_factory=dict)
+    row: int | None = None
+    synthetic: bool = False
+
+
+class SensitiveFinding(Record):
+    """Rows that seem to hold a secret or personal identifier; never the value itself.
+
+    ``kind`` such as "e-mail address"; ``column`` where it was seen.
+    """
+
+    kind: str
+    column: str
+    rows: tuple[int, ...]
+
+
+class ExampleSet(Record):
+    """The usable examples of one file or synthesis, and what became of the others.
+
+    ``sha256`` of the file's bytes (of the prompt and answers when synthetic). ``quarantined``:
+    reason -> rows left out; ``missing_references`` counts kept examples without one;
+    ``notes`` say what is odd but usable.
+    """
+
+    source: str
+    sha256: str
+    input_field: str
+    reference_field: str | None
+    examples: tuple[Example, ...]
+    read: int
+    quarantined: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    missing_references: int = 0
+    notes: tuple[str, ...] = ()
+    sensitive: tuple[SensitiveFinding, ...] = ()
+    synthetic: bool = False
+
+
+class MetricChoice(Record):
+    """The metric that fits the references, why, and the labels when they are few.
+
+    "judge": there are no references, so only a judge can grade.
+    """
+
+    metric: Literal["accuracy", "token F1", "ROUGE-L", "judge"]
+    reason: str
+    labels: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+class MetricScore(Record):
+    """A metric over graded answers in [0, 1] with its 90 % bootstrap interval.
+
+    ``missing`` answers had nothing to grade (none came, or no label in it): neither right nor
+    wrong, and not in ``value``.
+    """
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    missing: int = 0
+
+
+class PrototypeAnswer(Record):
+    """One arm's answer to one prompt; ``answer`` None when none came. ``seconds`` of wall time."""
+
+    arm: str
+    example: str
+    answer: str | None
+    seconds: float | None = None
+    tokens: int | None = None
+
+
+class PrototypeArm(Record):
+    """What one arm did on the shared prompts (MSM: prototype delta analysis).
+
+    ``means``: measure -> mean over the answers it could be taken of; one that could be taken of
+    none is absent, not zero. ``format_failures``: what was wrong -> in how many answers.
+    """
+
+    arm: str
+    prompts: int
+    answered: int
+    means: dict[str, float] = Field(default_factory=dict)
+    format_failures: dict[str, int] = Field(default_factory=dict)
+
+
+class PrototypeDelta(Record):
+    """One measure of two arms on the prompts both answered: mean a - b with 90 % interval.
+
+    A single prompt has no interval.
+    """
+
+    measure: str
+    a: str
+    b: str
+    difference: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+class PrototypeDeltas(Record):
+    """The top arms side by side on identical prompts."""
+
+    arms: tuple[PrototypeArm, ...]
+    deltas: tuple[PrototypeDelta, ...]
+    answers: tuple[PrototypeAnswer, ...]
+
+
 # --- the funnel -------------------------------------------------------------------------
 
 
@@ -235,6 +360,42 @@ class Selected(Record):
     known_cells: int
     cells: int
     predicted_cells: int = 0
+
+
+# --- contamination ----------------------------------------------------------------------
+
+
+class ContaminationFlag(Record):
+    """One signal that a model may have seen a benchmark, with its evidence.
+
+    ``flagged`` is p < ``threshold``, which is the level shared out among the signals tried.
+    ``n``: shards or items.
+    """
+
+    method: Literal["order", "min-k%++", "paraphrase gap"]
+    statistic: float
+    p: float
+    threshold: float
+    n: int
+    note: str
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the signal stands out."""
+        return self.p < self.threshold
+
+
+class Contamination(Record):
+    """What all signals say of one P_ij; ``weight`` in (0, 1] multiplies it where scores are pooled.
+
+    ``reason`` states the factor and why, also when nothing was found or tried.
+    """
+
+    model: str
+    benchmark: str
+    flags: tuple[ContaminationFlag, ...]
+    weight: float
+    reason: str
 
 
 # --- evaluation -------------------------------------------------------------------------

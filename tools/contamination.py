@@ -1,0 +1,110 @@
+"""From contamination signals to a flag on one P_ij, and what the flag costs that score.
+
+The rule: the level 0.05 is shared out among the signals that were tried (Bonferroni), so trying
+more accuses no more innocents. One signal that stands out halves the score's weight, two or more
+quarter it. Never to nothing: a flag is a suspicion and the score still says something. A score
+without a flag is not thereby clean; the reason says what was tried.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memory.records import Contamination, ContaminationFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tools.methods.contamination import MembershipTest, OrderTest, ParaphraseGap
+
+LEVEL = 0.05
+FACTORS = (1.0, 0.5, 0.25)  # by how many signals stand out
+
+
+def assess(
+    model: str,
+    benchmark: str,
+    *,
+    order: OrderTest | None = None,
+    membership: MembershipTest | None = None,
+    gap: ParaphraseGap | None = None,
+) -> Contamination:
+    """What the signals at hand say together; those not given were not tried."""
+    tried = sum(signal is not None for signal in (order, membership, gap))
+    threshold = LEVEL / max(tried, 1)
+    flags = []
+    if order is not None:
+        flags.append(
+            ContaminationFlag(
+                method="order",
+                statistic=order.rank,
+                p=order.p,
+                threshold=threshold,
+                n=order.shards,
+                note=f"the published order is likelier than {order.rank:.0%} of random orders"
+                f" (50% when unseen), over {order.shards} shards;"
+                " a file sorted by topic looks the same",
+            )
+        )
+    if membership is not None:
+        flags.append(
+            ContaminationFlag(
+                method="min-k%++",
+                statistic=membership.auc,
+                p=membership.p,
+                threshold=threshold,
+                n=membership.n,
+                note=f"an item surprises the model less than an unseen text in"
+                f" {membership.auc:.0%} of pairs (50% when unseen),"
+                f" {membership.n} items against {membership.n_reference} texts",
+            )
+        )
+    if gap is not None:
+        flags.append(
+            ContaminationFlag(
+                method="paraphrase gap",
+                statistic=gap.gap,
+                p=gap.p,
+                threshold=threshold,
+                n=gap.n,
+                note=f"{gap.gap:+.0%} ({gap.low:+.0%} to {gap.high:+.0%}) accuracy on the"
+                f" published wording against others, {gap.n} items",
+            )
+        )
+    raised = [flag for flag in flags if flag.flagged]
+    weight = FACTORS[min(len(raised), len(FACTORS) - 1)]
+    return Contamination(
+        model=model,
+        benchmark=benchmark,
+        flags=tuple(flags),
+        weight=weight,
+        reason=_reason(flags, raised, weight),
+    )
+
+
+def _reason(
+    flags: Sequence[ContaminationFlag], raised: Sequence[ContaminationFlag], weight: float
+) -> str:
+    if not flags:
+        return "not checked for contamination: full weight"
+    if not raised:
+        methods = ", ".join(flag.method for flag in flags)
+        return f"no sign of contamination ({methods}): full weight"
+    evidence = "; ".join(f"{flag.note} (p = {flag.p:.2g})" for flag in raised)
+    return f"may have been trained on: counts x{weight:g}, because {evidence}"
+
+
+def weighed(
+    weights: Mapping[tuple[str, str], float], found: Sequence[Contamination]
+) -> dict[tuple[str, str], float]:
+    """(model, benchmark) -> weight, lowered by what was found; the keys stay the same.
+
+    Raises ValueError for a finding about a cell that has no weight: it would be lost silently.
+    """
+    lowered = dict(weights)
+    for one in found:
+        cell = one.model, one.benchmark
+        if cell not in lowered:
+            raise ValueError(f"no weight for {one.model} on {one.benchmark}")
+        lowered[cell] *= one.weight
+    return lowered
