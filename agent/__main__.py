@@ -101,6 +101,7 @@ def parser() -> Parser:
     )
     select.add_argument("request", help="what the model must do, in plain words")
     _requirements(select)
+    _examples(select)
     chat = commands.add_parser("chat", parents=[shown], help="one request after another")
     _requirements(chat)
     resume = commands.add_parser(
@@ -143,6 +144,19 @@ def _requirements(command: argparse.ArgumentParser) -> None:
     group.add_argument("--language", action="append", metavar="CODE", help="such as en; repeatable")
     group.add_argument("--domain", action="append", help="such as medical; repeatable")
     group.add_argument("--budget", type=dollars, metavar="USD", help="most to spend on evaluation")
+
+
+def _examples(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group(
+        "your own examples: the real task, on which models are tried"
+    )
+    group.add_argument("--examples", metavar="FILE", help=".jsonl, .json, .csv or .tsv")
+    group.add_argument("--input", metavar="COLUMN", help="what the model is given; 'a + b' joins")
+    group.add_argument("--reference", metavar="COLUMN", help="the answer wanted")
+    group.add_argument("--instruction", metavar="TEXT", help="said before each; else the request")
+    group.add_argument(
+        "--may-leave", action="store_true", help="they may be sent to a server elsewhere"
+    )
 
 
 def given(args: argparse.Namespace) -> dict[str, object]:

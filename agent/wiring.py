@@ -19,6 +19,7 @@ from agent.planners import seat
 from agent.session import Session
 from memory.conversations import Conversations
 from memory.errors import BadRequest, MirrorError
+from memory.example_sets import ExampleSets
 from memory.findings import Findings
 from memory.ledger import Ledger
 from memory.registry import Registry
@@ -32,6 +33,7 @@ from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.clients.served_backend import ServedBackend, servers
 from tools.clients.vllm_backend import VllmBackend
 from tools.deps import Deps
+from tools.own_task import OwnTaskRunner
 from tools.price_book import price_of
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
     """The live objects of this deployment."""
     home, cache = _folder(settings.home, "MIRROR_HOME"), _folder(settings.cache, "MIRROR_CACHE")
     encoder = embedder(settings.embedder)
+    tasks = ExampleSets(home / "examples")
     return Deps(
         clock=clock,
         registry=Registry.load(),
@@ -69,7 +72,8 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         ledger=Ledger(home / "ledger.sqlite", clock),
         embedder=encoder,
         catalogue=LmEvalCatalogue(cache, encoder, to_stream),
-        runner=runner(settings, cache),
+        runner=OwnTaskRunner(runner(settings, cache), tasks),
+        examples=tasks,
         planner=seat(settings, planner),
         runs=settings.runs,
         cache=cache,

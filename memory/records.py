@@ -76,7 +76,8 @@ class Requirements(Record):
     """What the user needs (MSM stages 1 and 2). ``None`` or empty means: not asked for.
 
     ``max_params`` in weights; ``gpu_memory_gb`` per device in 1e9 bytes; ``context`` in tokens;
-    ``precision_bits`` per weight, used to turn memory into parameters.
+    ``precision_bits`` per weight, used to turn memory into parameters. ``examples`` names the
+    user's own example set (``memory.example_sets``).
     """
 
     text: str
@@ -93,6 +94,7 @@ class Requirements(Record):
     languages: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     ecosystem: tuple[str, ...] = ()
+    examples: str | None = None
     budget_usd: float | None = Field(None, ge=0, le=1e9)
 
 
@@ -154,6 +156,18 @@ class ExampleSet(Record):
     notes: tuple[str, ...] = ()
     sensitive: tuple[SensitiveFinding, ...] = ()
     synthetic: bool = False
+
+
+class OwnTask(Record):
+    """The user's real task, as HERD's second stage measures it: examples and an instruction.
+
+    ``may_leave``: whether the examples may be sent to a server that is not on this machine.
+    """
+
+    name: str
+    instruction: str
+    may_leave: bool = False
+    examples: ExampleSet
 
 
 class MetricChoice(Record):
@@ -275,7 +289,8 @@ class Candidate(Record):
 class BenchmarkChoice(Record):
     """A recommended benchmark (an lm-eval task), its weight σ_benchmark and the reason.
 
-    ``metric`` is lm-eval's name; ``items_source`` names the installed items, None if none.
+    ``metric`` is lm-eval's name; ``items_source`` names the installed items, None if none;
+    ``available`` counts them where that is known.
     """
 
     task: str
@@ -284,6 +299,7 @@ class BenchmarkChoice(Record):
     description: str = ""
     metric: str = "acc"
     items_source: str | None = None
+    available: int | None = None
 
 
 # --- the score matrix P_ij --------------------------------------------------------------

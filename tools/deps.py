@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from numpy.typing import NDArray
 
+    from memory.example_sets import ExampleSets
     from memory.findings import Findings
     from memory.ledger import Ledger
     from memory.records import Arm, BenchmarkChoice, ChatReply, ItemResult, Model
@@ -135,6 +136,7 @@ class Deps:
     embedder: Embedder
     catalogue: Catalogue
     runner: Runner
+    examples: ExampleSets
     planner: BaseChatModel
     runs: Path
     cache: Path

@@ -84,7 +84,7 @@ class Rental:
             arm=arm,
             benchmark=choice.task,
             protocol=protocol,
-            items=self.items,
+            items=self._items(choice),
             usd_low=self._usd(seconds.low, gpus),
             usd=self._usd(seconds.expected, gpus),
             usd_high=self._usd(seconds.high, gpus),
@@ -114,9 +114,16 @@ class Rental:
     def _seconds(self, model: Model, params: int, gpus: int) -> list[Range]:
         """Seconds on each benchmark, one after another."""
         ready = gpu_time.ready_seconds(params)
-        work = gpu_time.compute_seconds(model.params_active or params, self.items, gpus)
-        first = gpu_time.Range(*(a + b for a, b in zip(ready, work, strict=True)))
-        return [work if j else first for j, _ in enumerate(self.benchmarks)]
+        works = [
+            gpu_time.compute_seconds(model.params_active or params, self._items(choice), gpus)
+            for choice in self.benchmarks
+        ]
+        first = gpu_time.Range(*(a + b for a, b in zip(ready, works[0], strict=True)))
+        return [first, *works[1:]]
+
+    def _items(self, choice: BenchmarkChoice) -> int:
+        """As many as are wanted, or as there are of the user's own."""
+        return self.items if choice.available is None else min(self.items, choice.available)
 
     def _usd(self, seconds: float, gpus: int) -> float:
         return seconds / 3600 * self.usd_per_hour * gpus

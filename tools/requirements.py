@@ -194,6 +194,7 @@ def describe(wanted: Requirements) -> str:
         ", ".join(wanted.ecosystem),
         f"{wanted.context:,} tokens" if wanted.context else "",
         f"${wanted.budget_usd:g}" if wanted.budget_usd is not None else "",
+        "own examples" if wanted.examples else "",
     )
     return " · ".join(part for part in parts if part)
 

@@ -6,13 +6,14 @@ Few enough columns are taken that a person does not wait for it.
 
 A model without a score of its own is placed by its size, date, family and name; a benchmark
 nobody was measured on by its name alone. Both keep the order of models (``evals.prediction``),
-the second not their level: such a prediction has no interval but [0, 1] and is never trusted.
+the second not their level: such predictions lie about 0.5, which is what Eq. 1 takes for an unknown
+cell, have no interval but [0, 1], and are never trusted.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -94,9 +95,24 @@ def predict(
         bounds=(0.0, 1.0),
     )
     rows = {model: i for i, model in enumerate(evidence.models)}
-    cells = ((rows[model], j) for model in models for j in range(len(benchmarks)))
+    asked = [rows[model] for model in models]
+    mean = _without_level(done.mean, evidence, asked)
+    done = replace(done, mean=mean)
+    cells = ((i, j) for i in asked for j in range(len(benchmarks)))
     found = (_prediction(i, j, evidence, done) for i, j in cells)
     return [one for one in found if one is not None]
+
+
+def _without_level(
+    mean: NDArray[np.float64], evidence: _Evidence, asked: Sequence[int]
+) -> NDArray[np.float64]:
+    """The same with columns nobody was measured on moved to about 0.5 for the models asked for."""
+    unseen = ~np.isfinite(evidence.values).any(axis=0)
+    if not unseen.any():
+        return mean
+    moved = mean.copy()
+    moved[:, unseen] += 0.5 - mean[np.ix_(asked, np.flatnonzero(unseen))].mean(axis=0)
+    return moved
 
 
 def _prediction(i: int, j: int, evidence: _Evidence, done: Completion) -> Prediction | None:

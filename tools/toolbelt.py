@@ -19,6 +19,7 @@ from tools import (
     benchmark_recommender,
     constraints,
     funnel,
+    own_task,
     planning,
     registry_search,
     requirements,
@@ -191,9 +192,11 @@ def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Can
 
 
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
-    """Stage 3: choose the three to five benchmarks that say most about this job."""
+    """Stage 3: choose the benchmarks that say most about this job, the user's own first."""
     needed = _known(dossier.get("requirements"))
     chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
+    if needed.examples is not None:
+        chosen = own_task.as_benchmark(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
     return Outcome(text, {"benchmarks": chosen})
 

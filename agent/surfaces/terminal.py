@@ -19,14 +19,16 @@ from rich.console import Console
 from agent import settings as environment
 from agent.session import Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
-from memory.errors import MirrorError, UnknownThread
+from memory.errors import BadRequest, MirrorError, UnknownThread
 from memory.records import Approval, Plan, Question
+from tools import examples
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from agent.session import Event, Session
+    from memory.records import ExampleSet
 
 DONE, BAD, WAITING, INTERRUPTED = 0, 2, 3, 130
 
@@ -81,6 +83,8 @@ def _command(args: argparse.Namespace, given: dict[str, object]) -> int:
     if args.command == "resume":
         return terminal.converse(args.thread, session.resume(args.thread))
     args.thread = new_thread(args.request)
+    if args.examples is not None:
+        given["examples"] = terminal.keep_examples()
     return terminal.converse(args.thread, session.say(args.thread, args.request, given))
 
 
@@ -102,6 +106,18 @@ def _report(args: argparse.Namespace, settings: environment.Settings) -> int:
     return DONE
 
 
+def _remarks(found: ExampleSet) -> Iterator[str]:
+    """What became of the rows of an example file, where it is not simply that all are used."""
+    yield f"Examples: {len(found.examples):,} of {found.read:,} rows of {found.source}"
+    if found.missing_references:
+        yield f"  {found.missing_references:,} without a reference answer"
+    for reason, rows in found.quarantined.items():
+        yield f"  left out: {reason} ({len(rows):,} rows, such as {rows[0]})"
+    yield from (f"  {note}" for note in found.notes)
+    for one in found.sensitive:
+        yield f"  seems to hold: {one.kind} in {one.column} ({len(one.rows):,} rows)"
+
+
 class Terminal:
     """One person at one terminal."""
 
@@ -113,6 +129,28 @@ class Terminal:
         self.console = Console(stderr=args.json, quiet=args.quiet)
         asked_here = sys.stdin is not None and sys.stdin.isatty()
         self.interactive = asked_here and not (args.json or args.quiet)
+
+    def keep_examples(self) -> str:
+        """Read and keep the user's own examples; ask for the columns that are unclear.
+
+        Raises:
+            BadRequest: the file can't be used, or a column is unclear and nobody is there to ask.
+        """
+        fields = {"input_field": self.args.input, "reference_field": self.args.reference}
+        while isinstance(found := examples.read(Path(self.args.examples), **fields), Question):
+            answer = (
+                self._read(f"{found.text} ({' / '.join(found.options)}) ")
+                if self.interactive
+                else None
+            )
+            if not (answer or "").strip():
+                flag = "--" + found.field.removesuffix("_field")
+                raise BadRequest(f"{found.text} Name it with {flag}.")
+            fields[found.field] = answer
+        for line in _remarks(found):
+            self.console.print(line, style="dim", highlight=False)
+        instruction = self.args.instruction or self.args.request
+        return self.session.deps.examples.keep(found, instruction, may_leave=self.args.may_leave)
 
     def chat(self, given: dict[str, object]) -> int:
         """Requests one after another, until end of input."""

@@ -15,6 +15,7 @@ from agent.planners import RulePlanner
 from agent.session import Asked, Entered, Session
 from agent.wiring import to_stream
 from memory.conversations import Conversations
+from memory.example_sets import ExampleSets
 from memory.findings import Findings
 from memory.ledger import Ledger
 from memory.records import Approval, BenchmarkChoice, Model, Question
@@ -74,6 +75,7 @@ def deps(home: Path, planner: BaseChatModel | None = None, models=MODELS) -> Dep
         embedder=embedder,
         catalogue=TwoBenchmarks(),
         runner=KillingRunner({GOOD: 1.0, POOR: 0.0}),  # no sample of items can make it close
+        examples=ExampleSets(home / "examples"),
         planner=planner or RulePlanner(),
         runs=home / "runs",
         cache=home / "cache",

@@ -64,6 +64,7 @@ def test_a_benchmark_nobody_was_measured_on_orders_models_and_claims_no_level(re
     found = predict([_model(0), _model(15)], {"unseen": None}, observed, registry)
     assert [(one.low, one.high, one.trusted) for one in found] == [(0.0, 1.0, False)] * 2
     assert found[1].value > found[0].value
+    assert found[0].value + found[1].value == pytest.approx(1.0)  # about 0.5: no level is claimed
     assert "only the order" in found[0].basis
 
 

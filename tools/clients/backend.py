@@ -24,14 +24,15 @@ Ask: TypeAlias = Callable[[Event], Iterator[Event]]
 class Pace:
     """Seconds an arm takes: ``start`` once a process (at worst), ``load`` once, and then its work.
 
-    ``per_token`` of what passes through the model, ``per_item`` beside that. The work may take
-    between ``low`` and ``high`` times as long.
+    ``per_token`` of what passes through the model, ``per_new_token`` of what it writes,
+    ``per_item`` beside that. The work may take between ``low`` and ``high`` times as long.
     """
 
     start: float
     load: float
     per_token: float
     per_item: float
+    per_new_token: float
     low: float = 0.7
     high: float = 2.5
 

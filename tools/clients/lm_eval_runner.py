@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from memory.records import Model
-    from tools.clients.backend import Backend
+    from tools.clients.backend import Backend, Pace
     from tools.clients.items import Item
 
 CHUNK = 8
@@ -104,8 +104,7 @@ class LmEvalRunner:
         if arm.model == CONSTANT:
             return 0.0, 0.0, 1.0
         pace = self._backend(arm).pace(arm)
-        work = items * (_tokens(benchmark) * pace.per_token + pace.per_item)
-        return pace.low * work, pace.load + work, pace.start + pace.high * (pace.load + work)
+        return _range(pace, items * (_tokens(benchmark) * pace.per_token + pace.per_item))
 
     def probe(self, arm: Arm) -> None:
         """Ask known questions.
@@ -139,6 +138,31 @@ class LmEvalRunner:
             chunk = drawn[start : start + CHUNK]
             timeout = max(self._timeout, 10 * expected * len(chunk))
             yield from _chunk(worker, arm, benchmark, chunk, timeout)
+
+    def generation_seconds(
+        self, arm: Arm, items: int, tokens: float, new_tokens: float
+    ) -> tuple[float, float, float]:
+        """As ``seconds``, for ``items`` prompts of ``tokens``, answered in ``new_tokens`` each."""
+        if arm.model == CONSTANT:
+            return 0.0, 0.0, 1.0
+        pace = self._backend(arm).pace(arm)
+        each = tokens * pace.per_token + new_tokens * pace.per_new_token + pace.per_item
+        return _range(pace, items * each)
+
+    def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
+        """Yield the arm's greedy answer to each prompt, in the model's own chat template.
+
+        Closing the generator stops the work. Raises ``ArmFailed`` as ``run`` does.
+        """
+        worker, pace = self._ready(arm), self._backend(arm).pace(arm)
+        for prompt in prompts:
+            expected = len(prompt) / CHARS_PER_TOKEN * pace.per_token
+            timeout = max(self._timeout, 10 * (expected + most_tokens * pace.per_new_token))
+            request = {"op": "generate", "prompts": [prompt], "most_tokens": most_tokens}
+            texts = [event.get("text") for event in worker.ask(request, timeout)]
+            if len(texts) != 1 or not isinstance(texts[0], str):
+                raise ArmFailed(f"{len(texts)} answers to one prompt. See {worker.log}.")
+            yield texts[0]
 
     def close(self) -> None:
         """End the worker processes; the next probe or run starts another."""
@@ -180,6 +204,10 @@ def _tokens(benchmark: str) -> float:
     """Tokens that pass through a model for one item of the benchmark, on average."""
     pool = local_items.load(benchmark).items
     return sum(_characters(item) for item in pool) / len(pool) / CHARS_PER_TOKEN
+
+
+def _range(pace: Pace, work: float) -> tuple[float, float, float]:
+    return pace.low * work, pace.load + work, pace.start + pace.high * (pace.load + work)
 
 
 def _characters(item: Item) -> int:

@@ -7,6 +7,7 @@ stdin, JSON events go out on stdout, the last of each request being ``done`` or 
     {"op": "load", "backend": name, "arguments": {...}}
     {"op": "probe"}
     {"op": "evaluate", "task": name, "config": yaml, "docs": [...]}     item*
+    {"op": "generate", "prompts": [...], "most_tokens": int}            text*
 
 ``config`` is the task's own YAML inside the installed lm-eval, so template, choices and metric
 are lm-eval's; only the dataset is replaced. Whatever libraries print goes to stderr. The process
@@ -88,6 +89,15 @@ class Worker:
         for sample in samples:
             self._send({"event": "item", "index": sample["doc_id"], **outcome(sample)})
 
+    def _generate(self, prompts: list[str], most_tokens: int) -> None:
+        from lm_eval.api.instance import Instance
+
+        how = {"until": [], "max_gen_toks": most_tokens, "do_sample": False}
+        for index, prompt in enumerate(prompts):
+            asked = Instance("generate_until", {}, (_as_chat(self._lm, prompt), dict(how)), index)
+            (text,) = self._lm.generate_until([asked], disable_tqdm=True)
+            self._send({"event": "text", "index": index, "text": text})
+
     def _task(self, task: str, config: str, docs: list[Doc]) -> dict[str, Any]:
         """lm-eval's own task over ``docs`` as its only split."""
         import lm_eval
@@ -162,6 +172,14 @@ LOADERS: dict[str, Callable[..., Any]] = {
     "vllm": load_vllm,
     "served": load_served,
 }
+
+
+def _as_chat(lm: Any, prompt: str) -> str:
+    """The prompt in the model's own chat template; as it is where the model has none."""
+    template = getattr(getattr(lm, "tokenizer", None), "chat_template", None)
+    if not template:
+        return prompt
+    return str(lm.apply_chat_template([{"role": "user", "content": prompt}]))
 
 
 def outcome(sample: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tools.clients.backend import Ask
 
 # Nobody knows how fast a server is before it is asked: from a laptop to a rack of GPUs.
-TOKENS_PER_SECOND = 1_000.0
+TOKENS_PER_SECOND, NEW_TOKENS_PER_SECOND = 1_000.0, 40.0
 START_SECONDS = 15.0
 SLOWER, FASTER = 8.0, 0.05
 NO_TOKENIZER = (
@@ -103,7 +103,15 @@ class ServedBackend:
     def pace(self, arm: Arm) -> Pace:
         """A guess with a wide range: a server does not say how fast it is."""
         self._server(arm)
-        return Pace(START_SECONDS, 0.0, 1 / TOKENS_PER_SECOND, 0.02, FASTER, SLOWER)
+        return Pace(
+            START_SECONDS,
+            0.0,
+            per_token=1 / TOKENS_PER_SECOND,
+            per_item=0.02,
+            per_new_token=1 / NEW_TOKENS_PER_SECOND,
+            low=FASTER,
+            high=SLOWER,
+        )
 
     def memory(self, arm: Arm) -> int:
         """None: the weights are the server's."""
