@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from memory.example_sets import PREFIX
 from memory.records import CONSTANT
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def intervals(measured: Sequence[Measurement]) -> str:
             panel.plot([one.value], [row], "s" if baseline else "o", color=colour, markersize=7)
             if baseline:
                 panel.axvline(one.value, color=colour, linewidth=0.8, linestyle=":")
-        panel.set_title(benchmark, fontsize=10, loc="left")
+        panel.set_title(_short(benchmark), fontsize=9, loc="left")
         panel.set_xlim(0, 1)
         panel.set_ylim(-0.6, len(arms) - 0.4)
         panel.set_yticks(range(len(arms)), arms, fontsize=9)
@@ -61,7 +62,7 @@ def predicted_against_measured(pairs: Sequence[tuple[Prediction, Measurement]]) 
         face = colour if guess.trusted else "white"
         panel.plot(guess.value, found.value, "o", color=colour, mfc=face, markersize=7)
         panel.annotate(
-            f"{found.arm}\n{found.benchmark}",
+            f"{found.arm}\n{_short(found.benchmark)}",
             (guess.value, found.value),
             xytext=(6, 4),
             textcoords="offset points",
@@ -94,6 +95,10 @@ def regret_against_spend(points: Sequence[tuple[float, float]], unit: str) -> st
     panel.tick_params(labelsize=8)
     panel.spines[["top", "right"]].set_visible(False)
     return _svg(figure)
+
+
+def _short(benchmark: str) -> str:
+    return "your examples" if benchmark.startswith(PREFIX) else benchmark
 
 
 def _svg(figure: Figure) -> str:

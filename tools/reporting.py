@@ -13,12 +13,14 @@ import io
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memory.errors import MirrorError
-from memory.records import CONSTANT, Record
-from tools import evidence_table, funnel, plots
+from memory.records import CONSTANT, PrototypeAnswer, Record
+from tools import evidence_table, funnel, herd_runner, own_task, plots, prototype_deltas
+from tools.answer_format import form_of
 from tools.value_of_information import doubt
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 LEFT_OUT = ("messages", "strikes", "complaint")
+SHOWN, LETTERS = 10, 400  # examples side by side, and letters of each text
 
 
 def write(dossier: Dossier, deps: Deps) -> Path:
@@ -109,6 +112,42 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         registry=deps.registry,
         evidence=evidence_table.table(dossier),
         pictures=_pictures(dossier) if autoescape else {},
+        prototype=_prototype(dossier, deps),
+    )
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """The top arms on the user's own examples: measures, and answers side by side."""
+
+    measures: list[list[str]]
+    answers: list[list[str]]
+
+
+def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
+    """MSM's prototype deltas of the best arms; None where no example was answered by an arm."""
+    needed, plan = dossier.get("requirements"), dossier.get("plan")
+    if needed is None or needed.examples is None or plan is None:
+        return None
+    task = own_task.graded(deps.examples.get(needed.examples))
+    came = [one for one in herd_runner.results(plan, deps) if one.benchmark == needed.examples]
+    decision = dossier.get("decision")
+    order = [line.model for line in decision.ranking] if decision else []
+    arms = [arm for arm in order if any(one.arm == arm for one in came)][: prototype_deltas.TOP]
+    if not arms:
+        return None
+    answers = [
+        PrototypeAnswer(arm=arm, example=one.item, answer=one.answer, seconds=one.seconds)
+        for arm in arms
+        for one in came
+        if one.arm == arm
+    ]
+    given = {answer.example for answer in answers}
+    used = [one for one in task.usable if one.id in given]
+    form = form_of([one.reference for one in used], task.metric)
+    found = prototype_deltas.compare(used, answers, form)
+    return Prototype(
+        prototype_deltas.rows(found), prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS)
     )
 
 
@@ -146,8 +185,15 @@ def regret_by_spend(dossier: Dossier) -> tuple[list[tuple[float, float]], str]:
 
 
 def _foretold(dossier: Dossier) -> list[tuple[Prediction, Measurement]]:
-    """Each prediction whose cell was then measured here, with every measurement of it."""
-    guesses = {(one.model, one.benchmark): one for one in dossier.get("predicted") or ()}
+    """Each prediction whose cell was then measured here, with every measurement of it.
+
+    One that claims no level, of a benchmark nobody was measured on, has nothing to come true.
+    """
+    guesses = {
+        (one.model, one.benchmark): one
+        for one in dossier.get("predicted") or ()
+        if one.high - one.low < 1
+    }
     return [
         (guesses[found.model, found.benchmark], found)
         for found in dossier.get("measurements") or ()

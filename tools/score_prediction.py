@@ -111,7 +111,7 @@ def _without_level(
     if not unseen.any():
         return mean
     moved = mean.copy()
-    moved[:, unseen] += 0.5 - mean[np.ix_(asked, np.flatnonzero(unseen))].mean(axis=0)
+    moved[:, unseen] += 0.5 - mean[list(asked)][:, unseen].mean(axis=0)
     return moved
 
 
