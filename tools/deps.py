@@ -73,6 +73,10 @@ class Runner(Protocol):
         """Yield a result per item, as soon as it is known."""
         ...
 
+    def close(self) -> None:
+        """Let go of loaded arms; the next probe or run loads again."""
+        ...
+
 
 class Catalogue(Protocol):
     """The benchmarks that could be run."""

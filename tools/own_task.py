@@ -160,6 +160,10 @@ class OwnTaskRunner:
         """The inner runner's."""
         self.inner.probe(arm)
 
+    def close(self) -> None:
+        """The inner runner's."""
+        self.inner.close()
+
     def run(self, arm: Arm, benchmark: str, items: Sequence[str]) -> Iterator[ItemResult]:
         """Yield a graded answer per example, in the order of ``items``.
 

@@ -152,6 +152,9 @@ class ScriptedRunner:
                 seconds=0.0 if arm.model == CONSTANT else self.seconds_per_item,
             )
 
+    def close(self) -> None:
+        """Nothing is loaded."""
+
     def _fail(self, arm: Arm, done: int) -> None:
         if self.crash_at.get(arm.model) == done:
             raise ArmFailed("The evaluation process ended (exit code 1). See worker.log.")
