@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, Record
-from tools import evidence_table, funnel, plots
+from tools import estimating, evidence_table, funnel, plots
 from tools.value_of_information import doubt
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         d={**dict.fromkeys(LEFT_OUT), **dossier},
         constant=CONSTANT,
         registry=deps.registry,
+        timing=estimating.timing(deps.ledger.took(dossier["run"])),
         evidence=evidence_table.table(dossier),
         pictures=_pictures(dossier) if autoescape else {},
     )
