@@ -180,12 +180,11 @@ def timing(history: Sequence[Took]) -> str:
     """What was measured beside what it was expected to take, in minutes; "" for no history."""
     if not history:
         return ""
-    low, expected, high, took = (
-        sum(one.n * seconds for one, seconds in zip(history, column, strict=True)) / 60
-        for column in zip(
-            *((f.low, f.seconds, f.high, seconds) for f, _, seconds in history), strict=True
-        )
-    )
+    minutes = [
+        [n * seconds / 60 for seconds in (one.low, one.seconds, one.high, actual)]
+        for one, n, actual in history
+    ]
+    low, expected, high, took = (sum(column) for column in zip(*minutes, strict=True))
     return (
         f"What was measured of it was expected to take {expected:.1f} minutes"
         f" ({low:.1f}-{high:.1f}) and took {took:.1f}"

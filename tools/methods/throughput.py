@@ -9,7 +9,8 @@ all, and little evidence is shrunk towards "the estimate is right". For n runs o
 work it is the normal-normal mean, n·a / (n·a + b) of the mean ratio, for shares a of the work and
 b of run and rest.
 
-The shares are a prior, not fitted to anything.
+The size of the variance is learnt on the way, as in a Student-t process (Shah, Wilson &
+Ghahramani, AISTATS 2014, Eq. 6): ratios further off than the prior said widen the interval.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,10 @@ LEVEL = 0.90
 _Z = float(ndtri((1 + LEVEL) / 2))
 
 # Shares of the prior variance; together 1.
-BACKEND, ARM, BENCHMARK, BOTH, RUN, REST = 0.40, 0.20, 0.10, 0.10, 0.15, 0.05
+BACKEND, ARM, BENCHMARK, BOTH, RUN, REST = 0.30, 0.15, 0.10, 0.10, 0.25, 0.10
+
+FREEDOM = 4.0
+"""How many ratios the prior variance counts as."""
 
 MOST = 300
 """Latest ratios of a back end that are looked at; time grows with the cube."""
@@ -87,7 +91,7 @@ def correction(history: Sequence[Timing], work: Work, prior: float) -> Correctio
     """Of the estimate for ``work`` in a new run, given earlier ones, oldest first.
 
     ``prior``: standard deviation of its log-ratio before anything was seen. None: no earlier work
-    of its back end, so nothing is known beside the prior.
+    of its back end, so nothing is known beside the prior. Raises ValueError as ``log_ratio`` does.
     """
     seen = [one for one in history if one.work.backend == work.backend][-MOST:]
     if not seen:
@@ -96,9 +100,14 @@ def correction(history: Sequence[Timing], work: Work, prior: float) -> Correctio
     runs = np.array([one.run for one in seen])
     together += RUN * (runs[:, None] == runs) + REST * np.eye(len(seen))
     with_new = np.array([_alike(one.work, work) for one in seen])
-    weights = cho_solve(cho_factor(together), with_new)
-    mean = float(weights @ [one.log_ratio for one in seen])
-    half = _Z * prior * math.sqrt(max(1 - float(weights @ with_new), 0.0))
+    ratios = np.array([one.log_ratio for one in seen])
+    factor = cho_factor(together)
+    weights = cho_solve(factor, with_new)
+    mean = float(weights @ ratios)
+    freedom = FREEDOM + len(seen)
+    scale = (FREEDOM * prior**2 + float(ratios @ cho_solve(factor, ratios))) / freedom
+    left = math.sqrt(scale * max(1 - float(weights @ with_new), 0.0))
+    half = left * float(stdtrit(freedom, (1 + LEVEL) / 2))
     return Correction(math.exp(mean - half), math.exp(mean), math.exp(mean + half))
 
 
