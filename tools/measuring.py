@@ -10,10 +10,12 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from memory.records import CONSTANT
 from tools.deps import Progress
+from tools.estimating import Estimator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +39,11 @@ class Meter:
     stop: Callable[[], str | None]
     _loading: dict[str, float] = field(default_factory=dict)
 
+    @cached_property
+    def _estimator(self) -> Estimator:
+        """As the ledger stands before anything of this run is measured."""
+        return Estimator.of(self.deps)
+
     def measure(self, arm: Arm, items: Mapping[str, Sequence[str]]) -> Iterator[ItemResult]:
         """Yield a result for each of the items (by benchmark), the arm's probe before its first.
 
@@ -56,16 +63,22 @@ class Meter:
         if arm.model == CONSTANT:
             return 0.0
         self._go_on(arm)
-        first = next(step for step in self.plan.steps if step.arm == arm)
-        loading = self._price(self.deps.runner.seconds(arm, first.benchmark, 1)[2])
-        with self._paid(f"probe {arm.name}", loading):
-            self.deps.progress(Progress(f"probe {arm.name}", 0))
+        what = f"probe {arm.name}"
+        first = next(step for step in self.plan.steps if step.arm == arm).benchmark
+        loading = self._price(self._estimator.seconds(arm, first, 0, loaded=False).high)
+        self.deps.ledger.expect(self._estimator.forecast_loading(self.plan.run, arm, first, what))
+        with self._paid(what, loading):
+            self.deps.progress(Progress(what, 0))
             self.deps.runner.probe(arm)
         return loading
 
     def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
         what = f"{step.benchmark}: {step.arm.name}"
         reserve = self._reserve(step)
+        if step.arm.model != CONSTANT:
+            self.deps.ledger.expect(
+                self._estimator.forecast_item(self.plan.run, step.arm, step.benchmark, what)
+            )
         before = len(kept(step, self.plan, self.deps)) if step.arm.model != CONSTANT else 0
         with _closing(self.deps.runner.run(step.arm, step.benchmark, todo)) as outcomes:
             for done in range(before, before + len(todo)):
@@ -84,10 +97,15 @@ class Meter:
         self.deps.progress(Progress(what, before + len(todo), step.items))
 
     def _reserve(self, step: Step) -> float:
-        """Dollars to reserve for one item: the step's upper price, less what loading took."""
+        """Dollars to reserve for one item: the step's upper price, less what loading took.
+
+        History that came after the plan can put loading above the whole step; an item without
+        a reserve would pass the cap unasked, so it then gets its share of the step.
+        """
         first = next(one for one in self.plan.steps if one.arm == step.arm)
         loading = self._loading[step.arm.name] if step == first else 0.0
-        return max(step.usd_high - loading, 0.0) / step.items
+        spare = step.usd_high - loading
+        return (spare if spare > 0 else step.usd_high) / step.items
 
     def _go_on(self, arm: Arm) -> None:
         if arm.model != CONSTANT and (reason := self.stop()):
