@@ -49,6 +49,11 @@ class Runner(Protocol):
         """The back end's name, part of a protocol string."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many arms may be measured side by side, each from a thread of its own."""
+        ...
+
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """Which of these can be measured, and for each other one why not."""
         ...
@@ -71,6 +76,10 @@ class Runner(Protocol):
 
     def run(self, arm: Arm, benchmark: str, items: Sequence[str]) -> Iterator[ItemResult]:
         """Yield a result per item, as soon as it is known."""
+        ...
+
+    def close(self) -> None:
+        """End what it is doing, from whatever thread; the next probe or run starts it again."""
         ...
 
 

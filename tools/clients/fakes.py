@@ -89,6 +89,8 @@ class ScriptedRunner:
     timeout: float = 0.05
     asked: list[tuple[str, str]] = field(default_factory=list)
     name: str = "scripted 1"
+    at_once: int = 1
+    elsewhere: bool = False
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """One arm per scripted model, the baseline last."""
@@ -151,6 +153,9 @@ class ScriptedRunner:
                 target="yes",
                 seconds=0.0 if arm.model == CONSTANT else self.seconds_per_item,
             )
+
+    def close(self) -> None:
+        """Nothing is running."""
 
     def _fail(self, arm: Arm, done: int) -> None:
         if self.crash_at.get(arm.model) == done:
