@@ -37,6 +37,7 @@ from tools.estimating import Estimator, track_record
 from tools.local_plan import Design, steps
 from tools.measuring import Meter, items, kept
 from tools.methods.throughput import accuracy
+from tools.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,14 +63,16 @@ def measure(k: int, arm: Arm, benchmarks: Sequence[str], n: int, deps: Deps) -> 
         plan=plan.hash, decision="approve", by="evals", surface="evals", at=deps.clock().isoformat()
     )
     deps.ledger.record_approval(approval)
-    meter = Meter(plan, deps, deps.ledger.open(plan, approval), lambda: None)
+    turns = Turns()
+    meter = Meter(plan, deps, deps.ledger.open(plan, approval), lambda: None, turns)
     todo = {
         step.benchmark: [i for i in items(step, plan, deps) if i not in kept(step, plan, deps)]
         for step in plan.steps
         if step.arm == arm
     }
-    for _ in meter.measure(arm, todo):
-        pass
+    with turns:
+        for _ in meter.measure(arm, todo):
+            pass
 
 
 def left_out(history: Sequence[Took], runner: Runner) -> list[tuple[Forecast, Took]]:

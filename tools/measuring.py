@@ -2,6 +2,10 @@
 
 A crash between reserving and settling leaves the reserve spent, not unpaid work; a result is in
 the ledger before the next item begins, so nothing is ever paid twice.
+
+Several arms may be measured at once. Money is reserved and settled here, in one place and one at
+a time, wherever the work itself is done, so the cap holds for all of them together: it counts
+what every arm in flight has reserved.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from memory.ledger import Budget
     from memory.records import Arm, ItemResult, Plan, Step
     from tools.deps import Deps
+    from tools.turns import Turns
 
 
 class Stopped(Exception):
@@ -31,12 +36,16 @@ class Stopped(Exception):
 
 @dataclass
 class Meter:
-    """Measures the arms of one plan within ``budget``, until ``stop`` gives a reason not to."""
+    """Measures the arms of one plan within ``budget``, until ``stop`` gives a reason not to.
+
+    Whoever measures holds ``turns``, which is let go only while a back end works.
+    """
 
     plan: Plan
     deps: Deps
     budget: Budget
     stop: Callable[[], str | None]
+    turns: Turns
     _loading: dict[str, float] = field(default_factory=dict)
 
     @cached_property
@@ -69,7 +78,8 @@ class Meter:
         self.deps.ledger.expect(self._estimator.forecast_loading(self.plan.run, arm, first, what))
         with self._paid(what, loading):
             self.deps.progress(Progress(what, 0))
-            self.deps.runner.probe(arm)
+            with self.turns.elsewhere():
+                self.deps.runner.probe(arm)
         return loading
 
     def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
@@ -85,7 +95,8 @@ class Meter:
                 self.deps.progress(Progress(what, done, step.items))
                 self._go_on(step.arm)
                 with self._paid(what, reserve) as bill:
-                    result = next(outcomes, None)
+                    with self.turns.elsewhere():
+                        result = next(outcomes, None)
                     if result is None:
                         return
                     _check(result, step, todo)

@@ -89,6 +89,8 @@ class ScriptedRunner:
     timeout: float = 0.05
     asked: list[tuple[str, str]] = field(default_factory=list)
     name: str = "scripted 1"
+    at_once: int = 1
+    elsewhere: bool = False
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """One arm per scripted model, the baseline last."""
@@ -153,7 +155,7 @@ class ScriptedRunner:
             )
 
     def close(self) -> None:
-        """Nothing is loaded."""
+        """Nothing is running."""
 
     def _fail(self, arm: Arm, done: int) -> None:
         if self.crash_at.get(arm.model) == done:
