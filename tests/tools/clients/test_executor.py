@@ -7,17 +7,27 @@ import sys
 import threading
 import time
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ray_cluster import SECRET, cluster
 
 from agent.settings import worker_environment
 from memory.errors import BackendUntrustworthy, BadRequest
+from memory.ledger import Ledger
+from memory.records import CONSTANT, Approval, Arm, Model, Plan, Step
+from memory.scores import Scores
+from tools import herd_runner
+from tools.clients.backend import Pace
 from tools.clients.executor import LocalExecutor
+from tools.clients.fakes import FixedClock
 from tools.clients.lm_eval_process import ArmFailed
+from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.clients.ray_executor import RayExecutor
 from tools.clients.worker_pool import WorkerPool
+from tools.deps import silent
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -105,29 +115,30 @@ def test_no_secret_of_parent_or_node_reaches_the_process(start):
     assert event["env"]["PATH"] == worker_environment()["PATH"]
 
 
-@pytest.mark.parametrize(
-    ("do", "message"),
-    [
-        ("sys.exit(3)", "ended .exit code 3."),
-        ("os.kill(os.getpid(), 9)", "ended .SIGKILL, most likely out of memory."),
-        ("import ctypes; ctypes.string_at(0)", "ended .SIGSEGV."),
-        ("time.sleep(60)", "No answer for 1 s"),
-        ("print('hello', flush=True)", "Not an event: b'hello"),
-    ],
-)
-def test_what_goes_wrong_is_one_clear_line_and_ends_that_worker_only(start, do, message):
-    worker, other = start(), start()
-    list(other.ask({}, timeout=20))
-    events = worker.ask({"do": do}, timeout=1)
-    pid = next(events)["pid"]
-    with pytest.raises(ArmFailed, match=message) as caught:
-        next(events)
-    assert str(worker.log) in str(caught.value)
-    assert "started" in worker.log.read_text("utf-8")
-    assert not worker.alive
-    assert ended(pid)
-    assert other.alive
-    assert list(other.ask({}, timeout=20))
+WRONG = {
+    "sys.exit(3)": "ended .exit code 3.",
+    "os.kill(os.getpid(), 9)": "ended .SIGKILL, most likely out of memory.",
+    "import ctypes; ctypes.string_at(0)": "ended .SIGSEGV.",
+    "time.sleep(60)": "No answer for 1 s",
+    "print('hello', flush=True)": "Not an event: b'hello",
+}
+
+
+def test_what_goes_wrong_is_one_clear_line_and_ends_that_worker_only(start):
+    bystander = start()
+    for do, message in WRONG.items():
+        worker = start()
+        list(worker.ask({}, timeout=20))
+        events = worker.ask({"do": do}, timeout=1)
+        pid = next(events)["pid"]
+        with pytest.raises(ArmFailed, match=message) as caught:
+            next(events)
+        assert str(worker.log) in str(caught.value)
+        assert "started" in worker.log.read_text("utf-8")
+        assert not worker.alive
+        assert ended(pid)
+        assert bystander.alive
+        assert list(bystander.ask({}, timeout=20))
 
 
 def test_a_reported_error_leaves_the_worker_usable(start):
@@ -261,6 +272,80 @@ def test_an_actor_that_dies_is_an_arm_that_failed(address, tmp_path):
     assert not worker.alive
     assert worker.log.read_text("utf-8")
     assert ended(pid, seconds=2) or not os.kill(pid, signal.SIGKILL)
+
+
+ANSWERS = """
+import json, os, sys, time
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["op"] == "evaluate":
+        time.sleep(0.2)
+        for index, doc in enumerate(request["docs"]):
+            right = {"event": "item", "index": index, "correct": index % 2, "answer": "a"}
+            print(json.dumps(right), flush=True)
+    print('{"event": "done"}', flush=True)
+"""
+
+
+class Named:
+    """A back end whose arms need no weights; the workers above answer for them."""
+
+    name = "named"
+
+    def arms(self, models):
+        return [Arm(name=one.id, model=one.id, backend=self.name) for one in models], {}
+
+    def load(self, arm, ask):
+        assert list(ask({"op": "load"})) == []
+
+    def pace(self, arm):
+        return Pace(start=0.0, load=0.0, per_token=0.0, per_item=0.05, per_new_token=0.0)
+
+    def memory(self, arm):
+        return 10
+
+
+def test_a_race_on_the_cluster_runs_side_by_side_within_its_cap(address, tmp_path, monkeypatch):
+    logs = tmp_path / "logs"
+    runner = LmEvalRunner([Named()], on_cluster(address, arguments=("-c", ANSWERS)), logs)
+    arms, _ = runner.arms([Model(id="o/a"), Model(id="o/b")])
+    steps = tuple(
+        Step(arm=arm, benchmark="medmcqa", protocol=runner.protocol("medmcqa"), items=24,
+             usd_low=usd, usd=usd, usd_high=usd, minutes_low=0, minutes=1, minutes_high=1)
+        for arm in arms
+        for usd in [0.0 if arm.model == CONSTANT else 0.048]
+    )  # fmt: skip
+    plan = Plan(thread="t", run="r", steps=steps, seed=3, cap_usd=0.1)
+    approval = Approval(plan=plan.hash, decision="approve", by="me", surface="test", at="now")
+    clock = FixedClock()
+    ledger, scores = Ledger(tmp_path / "ledger", clock), Scores(tmp_path / "scores", bundled=None)
+    ledger.record_approval(approval)
+    deps = SimpleNamespace(clock=clock, ledger=ledger, scores=scores, runner=runner,
+                           usd_per_hour=3.6, progress=silent)  # fmt: skip
+    inside, most = [], []
+    run = runner.run
+
+    def watched(arm, benchmark, items):
+        results = run(arm, benchmark, items)
+        while True:
+            inside.append(arm.name)
+            most.append(len(inside))
+            result = next(results, None)
+            inside.remove(arm.name)
+            if result is None:
+                return
+            yield result
+
+    monkeypatch.setattr(runner, "run", watched)
+    result = herd_runner.run(plan, approval, deps)
+    assert max(most) == 2
+    assert result.failed == {}
+    assert result.stopped is None
+    assert max(accumulate(line.usd for line in ledger.entries("r"))) <= plan.cap_usd
+    assert {one.model: one.n for one in result.measurements} == {"o/a": 24, "o/b": 24, CONSTANT: 24}
+    runner.close()
+    ledger.close()
+    scores.close()
 
 
 def test_without_a_cluster_the_setting_is_named():
