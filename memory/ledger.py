@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memory.errors import NotApproved
-from memory.records import Approval, ChatReply, ItemResult, LedgerEntry
+from memory.records import Approval, ChatReply, Contamination, ItemResult, LedgerEntry
 from memory.sqlite import clear_errors, connect, writing
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _TABLES = {
     " seconds REAL NOT NULL, record TEXT NOT NULL",
     "results": "arm TEXT NOT NULL, benchmark TEXT NOT NULL, protocol TEXT NOT NULL,"
     " item TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arm, benchmark, protocol, item)",
+    "checks": "arm TEXT NOT NULL, benchmark TEXT NOT NULL, check_key TEXT NOT NULL,"
+    " record TEXT NOT NULL, UNIQUE (arm, benchmark, check_key)",
     "replies": "model TEXT NOT NULL, item TEXT NOT NULL, protocol TEXT NOT NULL,"
     " prompt TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (model, item, protocol, prompt)",
 }
@@ -205,6 +207,25 @@ class Ledger:
             protocol,
         )
         return {item: ItemResult.model_validate_json(record) for item, record in rows}
+
+    def keep_check(self, arm: Arm, key: str, found: Contamination) -> None:
+        """Remember what a contamination check found; the first one of an arm and key stays."""
+        with writing(self._connection, self.path) as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO checks VALUES (?, ?, ?, ?)",
+                (_arm(arm), found.benchmark, key, found.model_dump_json()),
+            )
+
+    def check(self, arm: Arm, benchmark: str, key: str) -> Contamination | None:
+        """What was found of exactly this arm under ``key``; None when it was never paid for."""
+        query = "SELECT record FROM checks WHERE arm = ? AND benchmark = ? AND check_key = ?"
+        rows = self._select(query, _arm(arm), benchmark, key)
+        return Contamination.model_validate_json(rows[0][0]) if rows else None
+
+    def checks(self) -> list[Contamination]:
+        """Everything that was ever found, oldest first."""
+        rows = self._select("SELECT record FROM checks ORDER BY rowid")
+        return [Contamination.model_validate_json(record) for (record,) in rows]
 
     def keep_reply(self, key: ReplyKey, reply: ChatReply) -> None:
         """Remember a model's paid reply; the first one of a key stays."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Step
+from tools import contamination_check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,8 +109,14 @@ def _expected(runner: Runner, design: Design) -> float:
 def _seconds(
     runner: Runner, arm: Arm, benchmark: str, items: int, *, loaded: bool
 ) -> tuple[float, float, float]:
-    """Low, expected and high seconds; without loading when the arm is loaded already."""
-    low, expected, high = runner.seconds(arm, benchmark, items)
+    """Low, expected and high seconds, with the step's contamination check.
+
+    Without loading when the arm is loaded already.
+    """
+    check = contamination_check.seconds(runner, arm, benchmark)
+    low, expected, high = (
+        a + b for a, b in zip(runner.seconds(arm, benchmark, items), check, strict=True)
+    )
     if not loaded:
         return low, expected, high
     one, two = runner.seconds(arm, benchmark, 1), runner.seconds(arm, benchmark, 2)
