@@ -404,11 +404,15 @@ class ContaminationFlag(Record):
 class Contamination(Record):
     """What all signals say of one P_ij; ``weight`` in (0, 1] multiplies it where scores are pooled.
 
-    ``reason`` states the factor and why, also when nothing was found or tried.
+    ``reason`` states the factor and why, also when nothing was found or tried. ``precision`` and
+    ``revision`` are the arm's, as in ``Score``.
     """
 
+    arm: str
     model: str
     benchmark: str
+    precision: str | None = None
+    revision: str | None = None
     flags: tuple[ContaminationFlag, ...]
     weight: float
     reason: str

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Step
+from tools import contamination_check
+from tools.methods.gpu_time import Range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,10 +106,17 @@ def fit(
 def _expected(estimator: Estimator, design: Design) -> float:
     """Expected seconds of a design, each arm loading once."""
     return sum(
-        estimator.seconds(arm, choice.task, design.share(choice), loaded=j > 0).expected
+        _seconds(estimator, arm, choice.task, design.share(choice), loaded=j > 0).expected
         for arm in design.arms
         for j, choice in enumerate(design.benchmarks)
     )
+
+
+def _seconds(estimator: Estimator, arm: Arm, benchmark: str, items: int, *, loaded: bool) -> Range:
+    """A step's seconds, its contamination check included."""
+    work = estimator.seconds(arm, benchmark, items, loaded=loaded)
+    check = contamination_check.seconds(estimator.runner, arm, benchmark)
+    return Range(*(a + b for a, b in zip(work, check, strict=True)))
 
 
 def steps(
@@ -123,7 +132,7 @@ def steps(
     for arm in (*design.arms, constant):
         rivals = [other.name for other in design.arms if other.name != arm.name]
         for j, (benchmark, count) in enumerate(drawn.items()):
-            low, expected, high = estimator.seconds(arm, benchmark, count, loaded=j > 0)
+            low, expected, high = _seconds(estimator, arm, benchmark, count, loaded=j > 0)
             per_second = 0.0 if arm.model == CONSTANT else deps.usd_per_hour / 3600
             steps.append(
                 Step(

@@ -15,9 +15,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from memory.records import CONSTANT
+from tools import contamination_check
+from tools.contamination import unchecked
 from tools.deps import Progress
 from tools.estimating import Estimator
 
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from memory.ledger import Budget
-    from memory.records import Arm, ItemResult, Plan, Step
+    from memory.records import Arm, Contamination, ItemResult, Plan, Step
     from tools.deps import Deps
     from tools.turns import Turns
+
+T = TypeVar("T")
 
 
 class Stopped(Exception):
@@ -66,6 +70,34 @@ class Meter:
         for benchmark, todo in items.items():
             step = next(s for s in self.plan.steps if (s.arm, s.benchmark) == (arm, benchmark))
             yield from self._run(step, todo)
+
+    def check(self, step: Step) -> Contamination:
+        """What is known, or can be found out, of the step's contamination; paid for once.
+
+        Raises as ``measure`` does, and ValueError when the log-probabilities are no numbers.
+        """
+        arm = step.arm
+        check = contamination_check.prepare(self.deps.runner, arm, step.benchmark)
+        if isinstance(check, str):
+            return unchecked(arm, step.benchmark, check)
+        if known := self.deps.ledger.check(arm, step.benchmark, check.key):
+            return known
+        if arm.name not in self._loading:
+            self._loading[arm.name] = self._probe(arm)
+        what = f"{step.benchmark}: contamination check of {arm.name}"
+        totals: list[float] = []
+        with (
+            self._paid(what, self._price(check.seconds[2])),
+            _closing(check.reader.log_probs(arm, check.texts)) as found,
+        ):
+            for done in range(len(check.texts)):
+                self.deps.progress(Progress(what, done, len(check.texts)))
+                self._go_on(arm)
+                totals.append(next(found).total)
+            concluded = check.conclude(totals)
+            self.deps.ledger.keep_check(arm, check.key, concluded)
+        self.deps.progress(Progress(what, len(totals), len(totals)))
+        return concluded
 
     def _probe(self, arm: Arm) -> float:
         """Load and probe; dollars that were reserved for it."""
@@ -108,14 +140,15 @@ class Meter:
         self.deps.progress(Progress(what, before + len(todo), step.items))
 
     def _reserve(self, step: Step) -> float:
-        """Dollars to reserve for one item: the step's upper price, less what loading took.
+        """Dollars to reserve for one item: the step's upper price, less loading and the check.
 
-        History that came after the plan can put loading above the whole step; an item without
-        a reserve would pass the cap unasked, so it then gets its share of the step.
+        History that came after the plan can put those above the whole step; an item without a
+        reserve would pass the cap unasked, so it then gets its share of the step.
         """
         first = next(one for one in self.plan.steps if one.arm == step.arm)
         loading = self._loading[step.arm.name] if step == first else 0.0
-        spare = step.usd_high - loading
+        check = contamination_check.seconds(self.deps.runner, step.arm, step.benchmark)[2]
+        spare = step.usd_high - loading - self._price(check)
         return (spare if spare > 0 else step.usd_high) / step.items
 
     def _go_on(self, arm: Arm) -> None:
@@ -173,7 +206,7 @@ def _check(result: ItemResult, step: Step, asked: Sequence[str]) -> None:
 
 
 @contextmanager
-def _closing(outcomes: Iterator[ItemResult]) -> Iterator[Iterator[ItemResult]]:
+def _closing(outcomes: Iterator[T]) -> Iterator[Iterator[T]]:
     """A generator that holds a worker process lets go of it on exit, not some day."""
     try:
         yield outcomes
