@@ -296,7 +296,7 @@ class Named:
         return [Arm(name=one.id, model=one.id, backend=self.name) for one in models], {}
 
     def load(self, arm, ask):
-        assert list(ask({"op": "load"})) == []
+        assert list(ask({"op": "load", "backend": self.name, "arguments": {}})) == []
 
     def pace(self, arm):
         return Pace(start=0.0, load=0.0, per_token=0.0, per_item=0.05, per_new_token=0.0)
@@ -338,8 +338,8 @@ def test_a_race_on_the_cluster_runs_side_by_side_within_its_cap(address, tmp_pat
 
     monkeypatch.setattr(runner, "run", watched)
     result = herd_runner.run(plan, approval, deps)
-    assert max(most) == 2
     assert result.failed == {}
+    assert max(most) == 2
     assert result.stopped is None
     assert max(accumulate(line.usd for line in ledger.entries("r"))) <= plan.cap_usd
     assert {one.model: one.n for one in result.measurements} == {"o/a": 24, "o/b": 24, CONSTANT: 24}
