@@ -404,11 +404,15 @@ class ContaminationFlag(Record):
 class Contamination(Record):
     """What all signals say of one P_ij; ``weight`` in (0, 1] multiplies it where scores are pooled.
 
-    ``reason`` states the factor and why, also when nothing was found or tried.
+    ``reason`` states the factor and why, also when nothing was found or tried. ``precision`` and
+    ``revision`` are the arm's, as in ``Score``.
     """
 
+    arm: str
     model: str
     benchmark: str
+    precision: str | None = None
+    revision: str | None = None
     flags: tuple[ContaminationFlag, ...]
     weight: float
     reason: str
@@ -438,7 +442,8 @@ CONSTANT = "constant-answer"
 class Step(Record):
     """One priced cell of a plan: an arm on a benchmark, with a cost and time range.
 
-    ``here``: whether this machine can run it; else the price is that of another.
+    ``here``: whether this machine can run it; else the price is that of another. ``basis``: what
+    earlier work its time was learnt from.
     """
 
     arm: Arm
@@ -453,6 +458,7 @@ class Step(Record):
     minutes_high: float
     could_change: str = ""
     here: bool = True
+    basis: str = ""
 
 
 class Plan(Record):
@@ -742,3 +748,24 @@ class LedgerEntry(Record):
     what: str
     usd: float
     seconds: float = 0.0
+
+
+class Forecast(Record):
+    """What loading an arm (``benchmark`` None) or one item was expected to take, in seconds.
+
+    Written when ``run`` first does it, under the name ``what`` of its ledger lines. ``raw``: as
+    the back end's pace says; ``seconds``: as promised, corrected by the history of that moment.
+    ``edition``: of the pace, because ratios to another one's estimates mean something else.
+    """
+
+    run: str
+    arm: Arm
+    benchmark: str | None
+    what: str
+    raw_low: float
+    raw: float
+    raw_high: float
+    low: float
+    seconds: float
+    high: float
+    edition: int

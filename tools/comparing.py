@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from memory.records import Comparison
 from tools.methods.intervals import paired
@@ -14,9 +17,18 @@ if TYPE_CHECKING:
 
     from memory.records import ItemResult, Measurement
 
+NONE: Mapping[tuple[str, str], float] = MappingProxyType({})
 
-def compare(results: Sequence[ItemResult], weights: Mapping[str, float]) -> list[Comparison]:
+
+def compare(
+    results: Sequence[ItemResult],
+    weights: Mapping[str, float],
+    factors: Mapping[tuple[str, str], float] = NONE,
+) -> list[Comparison]:
     """Every two arms on the items both answered, benchmarks pooled by ``weights``.
+
+    ``factors`` lower the weight of an arm's benchmark (``tools.contamination``); a difference is
+    as suspicious as the more suspicious of its two scores.
 
     Missing answers are left out of the pair. Arms keep the order in which they appear; two
     that share no item have no comparison.
@@ -25,7 +37,9 @@ def compare(results: Sequence[ItemResult], weights: Mapping[str, float]) -> list
     for result in results:
         if result.correct is not None:
             grades[result.arm][result.benchmark][result.item] = result.correct
-    compared = (_compare(a, b, grades[a], grades[b], weights) for a, b in combinations(grades, 2))
+    compared = (
+        _compare(a, b, grades[a], grades[b], weights, factors) for a, b in combinations(grades, 2)
+    )
     return [comparison for comparison in compared if comparison is not None]
 
 
@@ -33,6 +47,19 @@ def shares(benchmarks: Sequence[str], weights: Mapping[str, float]) -> list[floa
     """The weight of each benchmark; equal ones when none of them has any."""
     found = [weights.get(benchmark, 0.0) for benchmark in benchmarks]
     return found if any(found) else [1.0] * len(found)
+
+
+def lowered(
+    arm: str,
+    benchmarks: Sequence[str],
+    weights: Mapping[str, float],
+    factors: Mapping[tuple[str, str], float],
+) -> list[float]:
+    """``shares``, each times the arm's factor where there is one."""
+    return [
+        share * factors.get((arm, benchmark), 1.0)
+        for benchmark, share in zip(benchmarks, shares(benchmarks, weights), strict=True)
+    ]
 
 
 def between(a: str, b: str, comparisons: Sequence[Comparison]) -> Comparison | None:
@@ -67,6 +94,7 @@ def _compare(
     of_a: Mapping[str, Mapping[str, float]],
     of_b: Mapping[str, Mapping[str, float]],
     weights: Mapping[str, float],
+    factors: Mapping[tuple[str, str], float],
 ) -> Comparison | None:
     shared = {name: sorted(of_a[name].keys() & of_b[name].keys()) for name in of_a if name in of_b}
     names = [name for name, items in shared.items() if items]
@@ -74,7 +102,7 @@ def _compare(
         return None
     found = paired(
         [([of_a[n][i] for i in shared[n]], [of_b[n][i] for i in shared[n]]) for n in names],
-        shares(names, weights),
+        np.minimum(lowered(a, names, weights, factors), lowered(b, names, weights, factors)),
     )
     return Comparison(
         a=a, b=b, difference=found.difference, low=found.low, high=found.high, p=found.p, n=found.n

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memory.records import Contamination, ContaminationFlag
+from memory.records import Contamination, ContaminationFlag, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from memory.records import Arm, Score
     from tools.methods.contamination import MembershipTest, OrderTest, ParaphraseGap
 
 LEVEL = 0.05
 FACTORS = (1.0, 0.5, 0.25)  # by how many signals stand out
+UNCHECKED = "not checked for contamination"
 
 
 def assess(
-    model: str,
+    arm: Arm,
     benchmark: str,
     *,
     order: OrderTest | None = None,
@@ -73,12 +75,26 @@ def assess(
         )
     raised = [flag for flag in flags if flag.flagged]
     weight = FACTORS[min(len(raised), len(FACTORS) - 1)]
+    return _found(arm, benchmark, flags, weight, _reason(flags, raised, weight))
+
+
+def unchecked(arm: Arm, benchmark: str, why: str) -> Contamination:
+    """A score nothing was tried on: full weight, and the reason."""
+    return _found(arm, benchmark, (), FACTORS[0], f"{UNCHECKED}: {why}")
+
+
+def _found(
+    arm: Arm, benchmark: str, flags: Sequence[ContaminationFlag], weight: float, reason: str
+) -> Contamination:
     return Contamination(
-        model=model,
+        arm=arm.name,
+        model=arm.model,
         benchmark=benchmark,
+        precision=arm.precision,
+        revision=arm.revision,
         flags=tuple(flags),
         weight=weight,
-        reason=_reason(flags, raised, weight),
+        reason=reason,
     )
 
 
@@ -86,7 +102,7 @@ def _reason(
     flags: Sequence[ContaminationFlag], raised: Sequence[ContaminationFlag], weight: float
 ) -> str:
     if not flags:
-        return "not checked for contamination: full weight"
+        return UNCHECKED
     if not raised:
         methods = ", ".join(flag.method for flag in flags)
         return f"no sign of contamination ({methods}): full weight"
@@ -94,17 +110,17 @@ def _reason(
     return f"may have been trained on: counts x{weight:g}, because {evidence}"
 
 
-def weighed(
-    weights: Mapping[tuple[str, str], float], found: Sequence[Contamination]
-) -> dict[tuple[str, str], float]:
-    """(model, benchmark) -> weight, lowered by what was found; the keys stay the same.
+def factors(found: Iterable[Contamination]) -> dict[tuple[str, str], float]:
+    """(arm, benchmark) -> what its weight is multiplied by, for the scores under suspicion."""
+    return {(one.arm, one.benchmark): one.weight for one in found if one.weight < 1}
 
-    Raises ValueError for a finding about a cell that has no weight: it would be lost silently.
-    """
-    lowered = dict(weights)
+
+def suspicion(score: Score, found: Iterable[Contamination]) -> Contamination | None:
+    """The finding that lowers the weight of ``score``: of the same weights, measured here."""
+    cell = score.model, score.benchmark, score.precision, score.revision
+    if score.origin is not Origin.MEASURED:
+        return None
     for one in found:
-        cell = one.model, one.benchmark
-        if cell not in lowered:
-            raise ValueError(f"no weight for {one.model} on {one.benchmark}")
-        lowered[cell] *= one.weight
-    return lowered
+        if one.weight < 1 and (one.model, one.benchmark, one.precision, one.revision) == cell:
+            return one
+    return None

@@ -6,7 +6,8 @@ by the race that put the constant answer out). Among those that do, the best lea
 paired 90 % interval of another that is still in the race includes 0 it is too close to call:
 nobody wins. An arm measured on fewer benchmarks than another can't win;
 it can only keep another from winning, by being ahead on what they share. What was not measured
-is never ranked among what was.
+is never ranked among what was. A score under suspicion of contamination has less weight among an
+arm's benchmarks, which is said wherever that arm is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from memory.records import CONSTANT, Decision, Origin, Ranked
 from tools import herd_runner
-from tools.comparing import shares
+from tools.comparing import lowered
+from tools.contamination import factors, suspicion
 from tools.herd_race import HerdRace, RaceEnd
 from tools.methods.intervals import pool
 from tools.tally import Tally
@@ -25,7 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from memory.records import Arm, Comparison, Measurement, Plan, Prediction, Score, Selected
+    from memory.records import (
+        Arm,
+        Comparison,
+        Contamination,
+        Measurement,
+        Plan,
+        Prediction,
+        Score,
+        Selected,
+    )
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -37,7 +48,8 @@ class Evidence:
     """All a decision rests on. ``not_measured``: why, by model or by arm name.
 
     ``predicted``: the missing cells that can be relied on. ``weights``: σ_bench by benchmark; one
-    that is not named weighs nothing, unless none is.
+    that is not named weighs nothing, unless none is. ``contamination``: of the measured arms;
+    ``suspected``: what earlier runs found, too.
     """
 
     measurements: Sequence[Measurement] = ()
@@ -49,6 +61,8 @@ class Evidence:
     arms: Sequence[Arm] = ()
     not_measured: Mapping[str, str] = field(default_factory=dict)
     race: RaceEnd = field(default_factory=RaceEnd)
+    contamination: Sequence[Contamination] = ()
+    suspected: Sequence[Contamination] = ()
 
 
 @dataclass(frozen=True)
@@ -70,8 +84,11 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
     plan, measurements = dossier.get("plan"), dossier.get("measurements") or []
     weights = {choice.task: choice.weight for choice in dossier.get("benchmarks") or ()}
     measured = {measurement.arm for measurement in measurements}
+    found = dossier.get("contamination") or []
     comparisons, race = (
-        _compared(plan, measured, weights, deps) if plan and measured else ([], RaceEnd())
+        _compared(plan, measured, weights, factors(found), deps)
+        if plan and measured
+        else ([], RaceEnd())
     )
     conclusion = conclude(
         Evidence(
@@ -84,6 +101,8 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
             predicted=[one for one in dossier.get("predicted") or () if one.trusted],
             arms=list(dict.fromkeys(step.arm for step in plan.steps)) if plan else (),
             not_measured=_not_measured(dossier),
+            contamination=found,
+            suspected=deps.ledger.checks(),
         )
     )
     run = dossier["run"]
@@ -104,7 +123,11 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
 
 
 def _compared(
-    plan: Plan, measured: AbstractSet[str], weights: Mapping[str, float], deps: Deps
+    plan: Plan,
+    measured: AbstractSet[str],
+    weights: Mapping[str, float],
+    less: Mapping[tuple[str, str], float],
+    deps: Deps,
 ) -> tuple[list[Comparison], RaceEnd]:
     """How any two of the measured arms compare, and where their race stands."""
     results = [one for one in herd_runner.results(plan, deps) if one.arm in measured]
@@ -113,12 +136,18 @@ def _compared(
         return [], RaceEnd()
     for arm in herd.arms.keys() - measured:
         herd.race.withdraw(arm)
-    return herd.comparisons(results, weights), herd.end()
+    return herd.comparisons(results, weights, less), herd.end()
 
 
 def conclude(evidence: Evidence) -> Conclusion:
     """Rank the evidence and say in plain words what follows from it."""
-    tally = Tally(evidence.measurements, evidence.comparisons, evidence.weights, evidence.race)
+    tally = Tally(
+        evidence.measurements,
+        evidence.comparisons,
+        evidence.weights,
+        evidence.race,
+        evidence.contamination,
+    )
     rejected = [arm for arm in tally.order if arm not in {*tally.earning, *tally.partial}]
     ranking = (
         *(tally.recommended(arm) for arm in tally.earning),
@@ -156,16 +185,23 @@ def _known_only(one: Selected, evidence: Evidence) -> Ranked:
     guessed = [guess for guess in evidence.predicted if guess.model == one.model]
     cells: list[Score | Prediction] = [*known, *guessed]
     value = low = high = None
+    suspected = [found for score in known if (found := suspicion(score, evidence.suspected))]
     if cells:
         value, low, high = pool(
             [cell.value for cell in cells],
             [cell.value if cell.low is None else cell.low for cell in cells],
             [cell.value if cell.high is None else cell.high for cell in cells],
-            shares([cell.benchmark for cell in cells], evidence.weights),
+            lowered(
+                one.model,
+                [cell.benchmark for cell in cells],
+                evidence.weights,
+                {(one.model, found.benchmark): found.weight for found in suspected},
+            ),
         )
     trust = list(Origin)
     reason = evidence.not_measured.get(one.model, "not measured here")
     filled = f", {len(guessed)} reliably predicted" if guessed else ""
+    filled += "".join(f"; its {found.benchmark} {found.reason}" for found in suspected)
     return Ranked(
         model=one.model,
         value=value,
@@ -201,9 +237,23 @@ def _caveats(evidence: Evidence, tally: Tally) -> Iterator[str]:
             yield f"{arm.name}: {arm.note}."
         if arm.name in tally.measurements and arm.name in evidence.not_measured:
             yield f"{arm.name} was not measured to the end: {evidence.not_measured[arm.name]}"
+    yield from _suspicions(evidence.contamination)
     unmeasured = [one.model for one in evidence.selected if one.model in evidence.not_measured]
     if unmeasured and tally.order:
         yield f"{len(unmeasured)} shortlisted models were not measured, {unmeasured[0]} first."
+
+
+def _suspicions(found: Sequence[Contamination]) -> Iterator[str]:
+    """What is suspected, one by one; what could not be checked, by its reason."""
+    for one in found:
+        if one.weight < 1:
+            yield f"{one.arm} {one.reason} [{one.benchmark}]."
+    unchecked: dict[str, list[str]] = {}
+    for one in found:
+        if not one.flags:
+            unchecked.setdefault(one.reason, []).append(f"{one.arm} on {one.benchmark}")
+    for reason, scores in unchecked.items():
+        yield f"{', '.join(scores)}: {reason}."
 
 
 def _not_measured(dossier: Dossier) -> dict[str, str]:

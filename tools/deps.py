@@ -8,7 +8,7 @@ Fakes of each protocol are in ``tools.clients.fakes``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from memory.registry import Registry
     from memory.scores import Scores
     from tools.clients.hub import Hub
+    from tools.clients.log_probs import TextLogProb
 
 
 class Embedder(Protocol):
@@ -80,6 +81,23 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """End what it is doing, from whatever thread; the next probe or run starts it again."""
+        ...
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """What a Runner may also do: say how likely an arm finds a text."""
+
+    def published(self, benchmark: str) -> list[list[str]]:
+        """Runs of texts as the benchmark's file has them, all of one length; empty: unknown."""
+        ...
+
+    def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
+        """Low, expected and high wall time of ``log_probs`` for a loaded arm."""
+        ...
+
+    def log_probs(self, arm: Arm, texts: Sequence[str]) -> Iterator[TextLogProb]:
+        """Yield each text's log-probability in nats, as soon as it is known."""
         ...
 
 

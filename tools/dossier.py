@@ -14,6 +14,7 @@ from memory.records import (  # noqa: TC001
     Approval,
     BenchmarkChoice,
     Candidate,
+    Contamination,
     Decision,
     Finding,
     Funnel,
@@ -46,6 +47,7 @@ class Dossier(TypedDict, total=False):
     approval: Approval | None
     measurements: list[Measurement] | None
     failed: dict[str, str] | None
+    contamination: list[Contamination] | None
     decision: Decision | None
     report: str | None
 
@@ -64,6 +66,7 @@ VOID: Dossier = {
     "approval": None,
     "measurements": None,
     "failed": None,
+    "contamination": None,
     "decision": None,
     "report": None,
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from memory.records import CONSTANT, Origin
 
 if TYPE_CHECKING:
-    from memory.records import Measurement, Prediction, Score
+    from memory.records import Contamination, Measurement, Prediction, Score
     from tools.dossier import Dossier
 
 MISSING = "–"
@@ -60,9 +60,16 @@ def table(dossier: Dossier) -> EvidenceTable:
     measured = {(one.arm, one.benchmark): one for one in dossier.get("measurements") or ()}
     known = {(one.model, one.benchmark): one for one in dossier.get("scores") or ()}
     guessed = {(one.model, one.benchmark): one for one in dossier.get("predicted") or ()}
+    found = {(one.arm, one.benchmark): one for one in dossier.get("contamination") or ()}
     arms = dict.fromkeys(arm for arm, _ in measured if arm != CONSTANT)
     rows = [
-        Row(arm, tuple(_measured(measured.get((arm, name))) for name in benchmarks)) for arm in arms
+        Row(
+            arm,
+            tuple(
+                _measured(measured.get((arm, name)), found.get((arm, name))) for name in benchmarks
+            ),
+        )
+        for arm in arms
     ]
     rows += [
         Row(
@@ -77,11 +84,14 @@ def table(dossier: Dossier) -> EvidenceTable:
     return EvidenceTable(benchmarks, tuple(rows))
 
 
-def _measured(one: Measurement | None) -> Cell:
+def _measured(one: Measurement | None, found: Contamination | None) -> Cell:
     if one is None:
         return Cell(None, MISSING, None, "not measured")
     text = f"{one.value:.2f} ({one.low:.2f}–{one.high:.2f})"
-    return Cell(one.value, text, Origin.MEASURED, f"measured here on {one.n} items")
+    why = f"measured here on {one.n} items"
+    if found is not None and found.weight < 1:
+        text, why = f"{text} x{found.weight:g}", f"{why}; {found.reason}"
+    return Cell(one.value, text, Origin.MEASURED, why)
 
 
 def _believed(score: Score | None, guess: Prediction | None) -> Cell:

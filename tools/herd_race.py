@@ -17,7 +17,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from memory.records import Comparison
-from tools.comparing import compare
+from tools.comparing import NONE, compare
 from tools.methods.racing import Race
 
 if TYPE_CHECKING:
@@ -113,15 +113,22 @@ class HerdRace:
         return RaceEnd(standing.leader, out, certain=standing.ended == "certain")
 
     def comparisons(
-        self, results: Iterable[ItemResult], weights: Mapping[str, float]
+        self,
+        results: Iterable[ItemResult],
+        weights: Mapping[str, float],
+        factors: Mapping[tuple[str, str], float] = NONE,
     ) -> list[Comparison]:
-        """Every two arms that share an item, by the test that holds for how they stopped."""
+        """Every two arms that share an item, by the test that holds for how they stopped.
+
+        ``factors`` as in ``compare``. A comparison at any time is over all items alike, whatever
+        the benchmarks' weights, so they do not reach it.
+        """
         end, asked = self.end(), self.race.standing().asked
         everything = sum(map(len, self.items.values()))
         cut = {arm for arm in asked if asked[arm] < everything and (end.certain or arm in end.out)}
         return [
             self._at_any_time(one) if {one.a, one.b} & cut else one
-            for one in compare(list(results), weights)
+            for one in compare(list(results), weights, factors)
         ]
 
     def _at_any_time(self, one: Comparison) -> Comparison:

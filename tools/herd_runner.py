@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from memory.errors import BackendUntrustworthy, MirrorError, NotApproved
 from memory.records import CONSTANT, Measurement, Origin, Score
 from memory.sqlite import StoreUnavailable
+from tools.contamination import factors, unchecked
 from tools.herd_race import HerdRace
 from tools.measuring import Meter, Stopped, items, kept
 from tools.methods.intervals import wilson
@@ -26,8 +27,9 @@ from tools.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
-    from memory.records import Approval, Arm, ItemResult, Plan, Step
+    from memory.records import Approval, Arm, Contamination, ItemResult, Plan, Step
     from tools.deps import Deps
 
 # What a back end can do to one arm. Anything else is a bug of ours and ends the run.
@@ -43,7 +45,8 @@ class HerdResult:
     """What a run measured. ``failed``: why an arm has no or fewer results than planned.
 
     ``stopped`` says why the run ended early, None when it did not. ``usd`` and ``seconds``:
-    what the ledger has for the run, an earlier part before a crash included.
+    what the ledger has for the run, an earlier part before a crash included. ``contamination``
+    speaks of each measurement but the constant answer's.
     """
 
     measurements: list[Measurement]
@@ -51,6 +54,7 @@ class HerdResult:
     stopped: str | None = None
     usd: float = 0.0
     seconds: float = 0.0
+    contamination: list[Contamination] = field(default_factory=list)
 
 
 def run(
@@ -74,10 +78,13 @@ def run(
     here = {step.arm.name for step in plan.steps if step.here}
     failed = {s.arm.name: NOT_HERE for s in plan.steps if s.arm.name not in here} | course.failed
     measurements = [one for one in measure(plan, deps) if one.arm not in course.untrusted]
+    with turns:
+        found = course.contamination({(one.arm, one.benchmark) for one in measurements})
     arms = {step.arm.name: step.arm for step in plan.steps}
-    deps.scores.add(_score(one, arms[one.arm], plan, deps) for one in measurements)
+    lowered = factors(found)
+    deps.scores.add(_score(one, arms[one.arm], plan, deps, lowered) for one in measurements)
     usd, seconds = deps.ledger.spent(plan.run), deps.ledger.seconds(plan.run)
-    return HerdResult(measurements, failed, course.stopped, usd, seconds)
+    return HerdResult(measurements, failed, course.stopped, usd, seconds, found)
 
 
 def results(plan: Plan, deps: Deps) -> list[ItemResult]:
@@ -170,6 +177,28 @@ class _Course:
         self.stopped = self.stopped or "broken off"
         self.deps.runner.close()
 
+    def contamination(self, measured: AbstractSet[tuple[str, str]]) -> list[Contamination]:
+        """A finding for each measured step, within what is left of time and money.
+
+        It comes after the race, whose items no check may take time or money from.
+        """
+        return [
+            self._check(step)
+            for step in self.plan.steps
+            if step.arm.model != CONSTANT and (step.arm.name, step.benchmark) in measured
+        ]
+
+    def _check(self, step: Step) -> Contamination:
+        try:
+            return self.meter.check(step)
+        except StoreUnavailable:
+            raise
+        except Stopped as reason:
+            why = str(reason)
+        except ARM_FAILURES as error:
+            why = str(error) or type(error).__name__
+        return unchecked(step.arm, step.benchmark, why)
+
     def _leave(self, arm: Arm, why: str) -> None:
         assert self.herd is not None
         self.failed[arm.name] = why
@@ -198,7 +227,17 @@ def _measurement(step: Step, plan: Plan, held: Sequence[ItemResult]) -> Measurem
     )
 
 
-def _score(measured: Measurement, arm: Arm, plan: Plan, deps: Deps) -> Score:
+def _score(
+    measured: Measurement,
+    arm: Arm,
+    plan: Plan,
+    deps: Deps,
+    lowered: Mapping[tuple[str, str], float],
+) -> Score:
+    """The measurement as an observation; a suspicion goes with it, wherever it is shown."""
+    source = f"{arm.name} through {arm.backend}"
+    if (factor := lowered.get((measured.arm, measured.benchmark))) is not None:
+        source += f"; may have been trained on, counts x{factor:g}"
     return Score(
         model=measured.model,
         revision=arm.revision,
@@ -210,7 +249,7 @@ def _score(measured: Measurement, arm: Arm, plan: Plan, deps: Deps) -> Score:
         high=measured.high,
         n=measured.n,
         origin=Origin.MEASURED,
-        source=f"{arm.name} through {arm.backend}",
+        source=source,
         date=deps.clock().date().isoformat(),
         cost_usd=measured.usd,
         run=plan.run,

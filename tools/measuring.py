@@ -14,18 +14,24 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from memory.records import CONSTANT
+from tools import contamination_check
+from tools.contamination import unchecked
 from tools.deps import Progress
+from tools.estimating import Estimator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from memory.ledger import Budget
-    from memory.records import Arm, ItemResult, Plan, Step
+    from memory.records import Arm, Contamination, ItemResult, Plan, Step
     from tools.deps import Deps
     from tools.turns import Turns
+
+T = TypeVar("T")
 
 
 class Stopped(Exception):
@@ -46,6 +52,11 @@ class Meter:
     turns: Turns
     _loading: dict[str, float] = field(default_factory=dict)
 
+    @cached_property
+    def _estimator(self) -> Estimator:
+        """As the ledger stands before anything of this run is measured."""
+        return Estimator.of(self.deps)
+
     def measure(self, arm: Arm, items: Mapping[str, Sequence[str]]) -> Iterator[ItemResult]:
         """Yield a result for each of the items (by benchmark), the arm's probe before its first.
 
@@ -60,15 +71,45 @@ class Meter:
             step = next(s for s in self.plan.steps if (s.arm, s.benchmark) == (arm, benchmark))
             yield from self._run(step, todo)
 
+    def check(self, step: Step) -> Contamination:
+        """What is known, or can be found out, of the step's contamination; paid for once.
+
+        Raises as ``measure`` does, and ValueError when the log-probabilities are no numbers.
+        """
+        arm = step.arm
+        check = contamination_check.prepare(self.deps.runner, arm, step.benchmark)
+        if isinstance(check, str):
+            return unchecked(arm, step.benchmark, check)
+        if known := self.deps.ledger.check(arm, step.benchmark, check.key):
+            return known
+        if arm.name not in self._loading:
+            self._loading[arm.name] = self._probe(arm)
+        what = f"{step.benchmark}: contamination check of {arm.name}"
+        totals: list[float] = []
+        with (
+            self._paid(what, self._price(check.seconds[2])),
+            _closing(check.reader.log_probs(arm, check.texts)) as found,
+        ):
+            for done in range(len(check.texts)):
+                self.deps.progress(Progress(what, done, len(check.texts)))
+                self._go_on(arm)
+                totals.append(next(found).total)
+            concluded = check.conclude(totals)
+            self.deps.ledger.keep_check(arm, check.key, concluded)
+        self.deps.progress(Progress(what, len(totals), len(totals)))
+        return concluded
+
     def _probe(self, arm: Arm) -> float:
         """Load and probe; dollars that were reserved for it."""
         if arm.model == CONSTANT:
             return 0.0
         self._go_on(arm)
-        first = next(step for step in self.plan.steps if step.arm == arm)
-        loading = self._price(self.deps.runner.seconds(arm, first.benchmark, 1)[2])
-        with self._paid(f"probe {arm.name}", loading):
-            self.deps.progress(Progress(f"probe {arm.name}", 0))
+        what = f"probe {arm.name}"
+        first = next(step for step in self.plan.steps if step.arm == arm).benchmark
+        loading = self._price(self._estimator.seconds(arm, first, 0, loaded=False).high)
+        self.deps.ledger.expect(self._estimator.forecast_loading(self.plan.run, arm, first, what))
+        with self._paid(what, loading):
+            self.deps.progress(Progress(what, 0))
             with self.turns.elsewhere():
                 self.deps.runner.probe(arm)
         return loading
@@ -76,6 +117,10 @@ class Meter:
     def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
         what = f"{step.benchmark}: {step.arm.name}"
         reserve = self._reserve(step)
+        if step.arm.model != CONSTANT:
+            self.deps.ledger.expect(
+                self._estimator.forecast_item(self.plan.run, step.arm, step.benchmark, what)
+            )
         before = len(kept(step, self.plan, self.deps)) if step.arm.model != CONSTANT else 0
         with _closing(self.deps.runner.run(step.arm, step.benchmark, todo)) as outcomes:
             for done in range(before, before + len(todo)):
@@ -95,10 +140,16 @@ class Meter:
         self.deps.progress(Progress(what, before + len(todo), step.items))
 
     def _reserve(self, step: Step) -> float:
-        """Dollars to reserve for one item: the step's upper price, less what loading took."""
+        """Dollars to reserve for one item: the step's upper price, less loading and the check.
+
+        History that came after the plan can put those above the whole step; an item without a
+        reserve would pass the cap unasked, so it then gets its share of the step.
+        """
         first = next(one for one in self.plan.steps if one.arm == step.arm)
         loading = self._loading[step.arm.name] if step == first else 0.0
-        return max(step.usd_high - loading, 0.0) / step.items
+        check = contamination_check.seconds(self.deps.runner, step.arm, step.benchmark)[2]
+        spare = step.usd_high - loading - self._price(check)
+        return (spare if spare > 0 else step.usd_high) / step.items
 
     def _go_on(self, arm: Arm) -> None:
         if arm.model != CONSTANT and (reason := self.stop()):
@@ -155,7 +206,7 @@ def _check(result: ItemResult, step: Step, asked: Sequence[str]) -> None:
 
 
 @contextmanager
-def _closing(outcomes: Iterator[ItemResult]) -> Iterator[Iterator[ItemResult]]:
+def _closing(outcomes: Iterator[T]) -> Iterator[Iterator[T]]:
     """A generator that holds a worker process lets go of it on exit, not some day."""
     try:
         yield outcomes

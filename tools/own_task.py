@@ -24,7 +24,7 @@ from memory.records import CONSTANT, BenchmarkChoice, ItemResult
 from prompts import library
 from tools import examples, grading
 from tools.clients.lm_eval_process import ArmFailed
-from tools.deps import Runner
+from tools.deps import Reader, Runner
 from tools.sensitive import needs_consent
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from memory.example_sets import ExampleSets
     from memory.records import Arm, Example, MetricChoice, Model, OwnTask
+    from tools.clients.log_probs import TextLogProb
 
 WEIGHT = 0.5
 """Of the real task, against all benchmarks together."""
@@ -42,8 +43,8 @@ LONGEST_KEPT = 8_000  # letters of an answer that the ledger keeps
 NO_JUDGE = "no example has a reference answer, and grading without one is not wired up yet"
 
 
-class Generator(Runner, Protocol):
-    """A runner whose arms also write."""
+class Generator(Runner, Reader, Protocol):
+    """A runner whose arms also read and write."""
 
     @property
     def elsewhere(self) -> bool:
@@ -169,6 +170,18 @@ class OwnTaskRunner:
     def probe(self, arm: Arm) -> None:
         """The inner runner's."""
         self.inner.probe(arm)
+
+    def published(self, benchmark: str) -> list[list[str]]:
+        """The inner runner's; nobody published the order of the user's own examples."""
+        return [] if _own(benchmark) else self.inner.published(benchmark)
+
+    def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
+        """The inner runner's."""
+        return self.inner.log_prob_seconds(arm, texts)
+
+    def log_probs(self, arm: Arm, texts: Sequence[str]) -> Iterator[TextLogProb]:
+        """The inner runner's."""
+        return self.inner.log_probs(arm, texts)
 
     def close(self) -> None:
         """The inner runner's."""

@@ -10,13 +10,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from memory.records import CONSTANT, Origin, Ranked
-from tools.comparing import between, partial, shares
+from tools.comparing import between, lowered, partial
+from tools.contamination import factors
 from tools.methods.intervals import pool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from memory.records import Comparison, Measurement
+    from memory.records import Comparison, Contamination, Measurement
     from tools.herd_race import RaceEnd
 
 Standing: TypeAlias = Literal["winner", "runner-up", "too close to call", "rejected"]
@@ -24,6 +25,7 @@ Standing: TypeAlias = Literal["winner", "runner-up", "too close to call", "rejec
 # A two-sided exact p below this is a one-sided one below 0.05: the test is symmetric.
 BEATS = 0.10
 MEASURE_NEXT = 3
+NOTHING_ELSE = " (no other benchmark was measured, so the value rests on it all the same)"
 
 
 class Tally:
@@ -39,8 +41,10 @@ class Tally:
         comparisons: Sequence[Comparison],
         weights: Mapping[str, float],
         race: RaceEnd,
+        contamination: Sequence[Contamination] = (),
     ) -> None:
         by_arm: dict[str, list[Measurement]] = defaultdict(list)
+        self._suspected = [one for one in contamination if one.weight < 1]
         self.constant: str | None = None
         for one in measurements:
             by_arm[one.arm].append(one)
@@ -52,7 +56,7 @@ class Tally:
                 [one.value for one in found],
                 [one.low for one in found],
                 [one.high for one in found],
-                shares([one.benchmark for one in found], weights),
+                lowered(arm, [one.benchmark for one in found], weights, factors(self._suspected)),
             )
             for arm, found in by_arm.items()
         }
@@ -126,10 +130,16 @@ class Tally:
         return self._line(arm, "rejected", reason)
 
     def summary(self, ranking: Sequence[Ranked]) -> str:
-        """One to three sentences in plain words."""
+        """One to three sentences in plain words, and one for each suspicion of a leader."""
         text = self._conclusion(ranking)
         if apart := [arm for arm in self.order if arm in self.partial and arm not in self.leading]:
             text += f" Not comparable, for measured on fewer benchmarks: {_listed(apart)}."
+        for one in self._suspected:
+            if one.arm in self.leading:
+                text += (
+                    f" {one.arm} may have been trained on {one.benchmark}, which counts"
+                    f" x{one.weight:g} for it."
+                )
         return text
 
     def _conclusion(self, ranking: Sequence[Ranked]) -> str:
@@ -163,6 +173,11 @@ class Tally:
 
     def _line(self, arm: str, standing: Standing, reason: str) -> Ranked:
         value, low, high = self.pooled[arm]
+        for one in self._suspected:
+            if one.arm == arm:
+                reason += f"; its {one.benchmark} {one.reason}"
+                if len(self.measurements[arm]) == 1:
+                    reason += NOTHING_ELSE
         return Ranked(
             model=arm,
             value=value,

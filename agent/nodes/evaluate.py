@@ -29,7 +29,11 @@ def evaluate(state: State, runtime: Runtime[Deps]) -> State:
     """
     plan, approval = answered(state)
     result = herd_runner.run(plan, approval, runtime.context, stop=_deadline(plan))
-    return {"measurements": result.measurements, "failed": result.failed}
+    return {
+        "measurements": result.measurements,
+        "failed": result.failed,
+        "contamination": result.contamination,
+    }
 
 
 def _deadline(plan: Plan) -> Callable[[], str | None]:

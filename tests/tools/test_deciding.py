@@ -1,5 +1,6 @@
 """The decision: what earns a recommendation, what is too close, and what is honest to say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -20,8 +21,10 @@ from memory.records import (
     Step,
 )
 from tools.comparing import compare
+from tools.contamination import assess, factors
 from tools.deciding import Evidence, conclude, decide
 from tools.herd_runner import measure
+from tools.methods.contamination import OrderTest
 from tools.methods.intervals import wilson
 
 
@@ -135,6 +138,77 @@ def test_being_ahead_on_what_is_shared_keeps_the_other_from_winning_and_no_more(
     assert found.winner is None
     assert standing(found) == {"B": "too close to call", "A": "too close to call"}
     assert "but measured on fewer benchmarks, easy only" in found.ranking[1].reason
+
+
+def suspected(arm, benchmark, p):
+    order = OrderTest(rank=1.0, p=p, p_t=p, gain=5.0, shards=4)
+    return assess(Arm(name=arm, model=arm, backend="hf"), benchmark, order=order)
+
+
+EASY = {"A": "1" * 36 + "0" * 4, "B": "1" * 24 + "0" * 16, "const": "1" * 10 + "0" * 30}
+HARD = {"A": "1" * 16 + "0" * 24, "B": "1" * 25 + "0" * 15, "const": "1" * 8 + "0" * 32}
+
+
+def test_a_suspicion_lowers_what_a_score_adds_and_can_turn_the_order():
+    plain = on_two(EASY, HARD)
+    assert [line.model for line in conclude(plain).ranking] == ["A", "B"]
+    found = [suspected("A", "easy", 0.001), suspected("B", "easy", 0.6)]
+    compared = compare(
+        [
+            one.model_copy(update={"benchmark": benchmark})
+            for benchmark, right in (("easy", EASY), ("hard", HARD))
+            for one in results_of(**right)
+        ],
+        plain.weights,
+        factors(found),
+    )
+    told = conclude(replace(plain, comparisons=compared, contamination=found))
+    assert [line.model for line in told.ranking] == ["B", "A"]
+    first, second = told.ranking
+    assert second.value == pytest.approx((0.25 * 0.9 + 0.5 * 0.4) / 0.75)
+    assert first.value == pytest.approx((0.6 + 0.625) / 2)
+    assert "its easy may have been trained on: counts x0.5" in second.reason
+    assert "trained" not in first.reason
+    # A pair is as suspicious as the worse of the two; B against the constant answer is not.
+    by_pair = {(one.a, one.b): one.difference for one in compared}
+    assert by_pair["A", "B"] == pytest.approx((0.25 * 0.3 + 0.5 * -0.225) / 0.75)
+    assert by_pair["B", CONSTANT] == pytest.approx((0.35 + 0.425) / 2)
+
+
+def test_findings_without_a_flag_change_nothing():
+    plain = on_two(EASY, HARD)
+    found = [suspected(arm, name, 0.06) for arm in ("A", "B") for name in ("easy", "hard")]
+    assert conclude(replace(plain, contamination=found)) == conclude(plain)
+    assert factors(found) == {}
+
+
+def test_a_suspect_alone_keeps_its_value_and_that_is_said():
+    plain = evidence(A=STRONG, const=WEAK)
+    told = conclude(replace(plain, contamination=[suspected("A", "t", 0.001)]))
+    assert told.ranking[0].value == conclude(plain).ranking[0].value
+    assert "no other benchmark was measured" in told.ranking[0].reason
+    assert told.summary.endswith("A may have been trained on t, which counts x0.5 for it.")
+
+
+def test_what_an_earlier_run_suspected_lowers_a_known_score():
+    chosen = [Selected(model="m", s=0.5, sigma=0.5, benchmark_term=0.5, known_cells=2, cells=2)]
+    scores = [
+        Score(
+            model="m",
+            benchmark=name,
+            protocol="p",
+            value=value,
+            origin=Origin.MEASURED,
+            source="here",
+        )
+        for name, value in (("easy", 0.9), ("hard", 0.3))
+    ]
+    plain = Evidence(weights={"easy": 0.5, "hard": 0.5}, selected=chosen, scores=scores)
+    (before,) = conclude(plain).ranking
+    (after,) = conclude(replace(plain, suspected=[suspected("m", "easy", 0.001)])).ranking
+    assert before.value == pytest.approx(0.6)
+    assert after.value == pytest.approx((0.25 * 0.9 + 0.5 * 0.3) / 0.75)
+    assert "its easy may have been trained on: counts x0.5" in after.reason
 
 
 def test_neither_of_two_on_different_benchmarks_wins():

@@ -18,6 +18,7 @@ import numpy as np
 from memory.errors import BackendUntrustworthy, BadRequest
 from memory.records import CONSTANT, Arm, ChatReply, ItemResult
 from tools.clients.lm_eval_process import ArmFailed
+from tools.clients.log_probs import TextLogProb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,6 +78,10 @@ class ScriptedRunner:
     there can be measured. A model in ``untrustworthy`` fails the probe. A model in ``crash_at``
     or ``hang_at`` stops before that many items: at once, or after ``timeout`` seconds of
     silence. ``asked`` records every (arm name, item) that was computed.
+
+    ``files`` has runs of texts per benchmark. How likely a text is, is a hash, too, but for a model
+    in ``memorized``, which finds a run likelier in that order. ``read`` records every
+    (arm name, text) whose log-probability was computed.
     """
 
     accuracy: Mapping[str, float]
@@ -91,6 +96,9 @@ class ScriptedRunner:
     name: str = "scripted 1"
     at_once: int = 1
     elsewhere: bool = False
+    files: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    memorized: frozenset[str] = frozenset()
+    read: list[tuple[str, str]] = field(default_factory=list)
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """One arm per scripted model, the baseline last."""
@@ -156,6 +164,25 @@ class ScriptedRunner:
 
     def close(self) -> None:
         """Nothing is running."""
+
+    def published(self, benchmark: str) -> list[list[str]]:
+        """The scripted runs."""
+        return [list(run) for run in self.files.get(benchmark, ())]
+
+    def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
+        """Half, all and twice a hundredth of an item's time for each text."""
+        work = 0.01 * self.seconds_per_item * len(texts)
+        return 0.5 * work, work, 2.0 * work
+
+    def log_probs(self, arm: Arm, texts: Sequence[str]) -> Iterator[TextLogProb]:
+        """Minus 2 a word, give or take a half, and 5 more for a run that was memorized."""
+        known = [run for runs in self.files.values() for run in runs]
+        for text in texts:
+            self.read.append((arm.name, text))
+            total = _fraction(arm.name, text) - 0.5 - 2.0 * len(text.split())
+            places = ([text.find(line) for line in run] for run in known)
+            told = any(-1 not in found and found == sorted(found) for found in places)
+            yield TextLogProb(total + 5.0 * (told and arm.model in self.memorized))
 
     def _fail(self, arm: Arm, done: int) -> None:
         if self.crash_at.get(arm.model) == done:

@@ -29,7 +29,8 @@ class Source:
     """Where a task's items are and how a row becomes a document of the task's dataset.
 
     ``config`` is the task's YAML inside ``lm_eval/tasks``. Items longer than ``max_chars`` are
-    left out because processor time is dear; the limit is part of every protocol string.
+    left out because processor time is dear; the limit is part of every protocol string. ``says``
+    is the field that tells rows apart best in few words.
     """
 
     files: str
@@ -37,6 +38,7 @@ class Source:
     config: str
     max_chars: int
     convert: Callable[[Row], tuple[Doc, tuple[str, ...], int]]
+    says: str = "question"
 
 
 def _options(row: Row) -> tuple[list[str], int]:
@@ -144,7 +146,7 @@ SOURCES: dict[str, Source] = {
     ),
     "boolq": Source("BoolQ/dev.jsonl", "BoolQ dev", "super_glue/boolq/default.yaml", 600, _boolq),
     "social_iqa": Source(
-        "SIQA/test.jsonl", "Social IQa validation", "siqa/siqa.yaml", 400, _social_iqa
+        "SIQA/test.jsonl", "Social IQa validation", "siqa/siqa.yaml", 400, _social_iqa, "passage"
     ),
     "piqa": Source(
         "PIQA/validation.jsonl",

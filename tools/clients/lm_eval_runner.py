@@ -10,7 +10,9 @@ import re
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, ItemResult
@@ -19,10 +21,11 @@ from tools.clients import items as local_items
 from tools.clients.item_sources import SOURCES
 from tools.clients.lm_eval_process import ArmFailed
 from tools.clients.lm_eval_protocol import describe, harness
+from tools.clients.log_probs import TextLogProb, TokenLogProbs
 from tools.clients.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from memory.records import Model
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 CHUNK = 8
 TIMEOUT = 120.0
 CHARS_PER_TOKEN = 4.0
+SHARDS, SHARD = 4, 4  # runs of a benchmark's file and texts in each, as evals.contamination has
 
 CONSTANT_ARM = Arm(
     name=CONSTANT,
@@ -176,6 +180,31 @@ class LmEvalRunner:
                     raise ArmFailed(f"{len(texts)} answers to one prompt. See {worker.log}.")
                 yield texts[0]
 
+    def published(self, benchmark: str) -> list[list[str]]:
+        """``SHARDS`` runs of texts as the benchmark's file has them."""
+        return local_items.published(benchmark, SHARDS, SHARD)
+
+    def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
+        """Low, expected and high seconds of ``log_probs`` for a loaded arm."""
+        pace = self._backend(arm).pace(arm)
+        work = sum(map(len, texts)) / CHARS_PER_TOKEN * pace.per_token
+        return pace.low * work, work, pace.high * work
+
+    def log_probs(self, arm: Arm, texts: Sequence[str]) -> Iterator[TextLogProb]:
+        """Yield each text's log-probability, eight at a time.
+
+        Closing the generator stops the work. Raises ``ArmFailed`` as ``run`` does.
+        """
+        with self._ready(arm) as worker:
+            for start in range(0, len(texts), CHUNK):
+                chunk = texts[start : start + CHUNK]
+                timeout = max(self._timeout, 10 * self.log_prob_seconds(arm, chunk)[1])
+                events = list(worker.ask({"op": "log_probs", "texts": list(chunk)}, timeout))
+                if [event.get("index") for event in events] != list(range(len(chunk))):
+                    many = f"{len(events)} results for {len(chunk)} texts"
+                    raise ArmFailed(f"{many}. See {worker.log}.")
+                yield from map(_log_prob, events)
+
     def close(self) -> None:
         """End the worker processes, in use or not; the next probe or run starts another."""
         self._pool.close()
@@ -254,6 +283,13 @@ def _chunk(
             target=item.choices[item.gold],
             seconds=seconds,
         )
+
+
+def _log_prob(event: Mapping[str, Any]) -> TextLogProb:
+    if "tokens" not in event:
+        return TextLogProb(float(event["total"]))
+    tokens = TokenLogProbs(*(np.array(row, dtype=np.float64) for row in event["tokens"]))
+    return TextLogProb(tokens.total, tokens)
 
 
 def _constant(benchmark: str, drawn: Sequence[Item]) -> Iterator[ItemResult]:

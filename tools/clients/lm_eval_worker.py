@@ -8,6 +8,7 @@ stdin, JSON events go out on stdout, the last of each request being ``done`` or 
     {"op": "probe"}
     {"op": "evaluate", "task": name, "config": yaml, "docs": [...]}     item*
     {"op": "generate", "prompts": [...], "most_tokens": int}            text*
+    {"op": "log_probs", "texts": [...]}                                 log_prob*
 
 ``config`` is the task's own YAML inside the installed lm-eval, so template, choices and metric
 are lm-eval's; only the dataset is replaced. Whatever libraries print goes to stderr. The process
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memory.errors import BackendUntrustworthy
+from tools.clients.log_probs import token_log_probs
 from tools.clients.probe import probe
 from tools.clients.unpack import materialize, round_to_nearest
 
@@ -47,6 +49,7 @@ class Worker:
         self._send = send
         self._scratch = scratch
         self._lm: Any = None
+        self._backend = ""
 
     def answer(self, request: Event) -> None:
         """Do what one request asks; errors become events, so the next request still works."""
@@ -69,6 +72,7 @@ class Worker:
     def _load(self, backend: str, arguments: dict[str, Any]) -> None:
         self._lm = None  # the previous arm's memory goes before the next one's comes
         self._lm = LOADERS[backend](**arguments)
+        self._backend = backend
 
     def _probe(self) -> None:
         probe(self._lm)
@@ -97,6 +101,23 @@ class Worker:
             asked = Instance("generate_until", {}, (_as_chat(self._lm, prompt), dict(how)), index)
             (text,) = self._lm.generate_until([asked], disable_tqdm=True)
             self._send({"event": "text", "index": index, "text": text})
+
+    def _log_probs(self, texts: list[str]) -> None:
+        """Each text's log-probability; transformers' tokens with means and deviations too."""
+        from lm_eval.api.instance import Instance
+
+        if self._backend == "hf":
+            for index, scored in enumerate(
+                token_log_probs(self._lm.model, self._lm.tokenizer, texts)
+            ):
+                rows = (scored.log_probs, scored.means, scored.deviations)
+                tokens = [row.tolist() for row in rows]
+                self._send({"event": "log_prob", "index": index, "tokens": tokens})
+            return
+        kind = "loglikelihood_rolling"
+        asked = [Instance(kind, {}, (text,), index) for index, text in enumerate(texts)]
+        for index, total in enumerate(self._lm.loglikelihood_rolling(asked, disable_tqdm=True)):
+            self._send({"event": "log_prob", "index": index, "total": float(total)})
 
     def _task(self, task: str, config: str, docs: list[Doc]) -> dict[str, Any]:
         """lm-eval's own task over ``docs`` as its only split."""

@@ -1,6 +1,7 @@
-"""Token log-probabilities of texts under weights on this machine, for contamination signals.
+"""Log-probabilities of texts, for contamination signals: the records, and transformers' own.
 
-Needs torch and transformers (extra ``hf``), which are imported only when a text is scored.
+``token_log_probs`` needs torch and transformers (extra ``hf``), which are imported only when a
+text is scored.
 """
 
 from __future__ import annotations
@@ -35,6 +36,14 @@ class TokenLogProbs:
     def total(self) -> float:
         """Log-probability of the text in nats."""
         return float(self.log_probs.sum())
+
+
+@dataclass(frozen=True)
+class TextLogProb:
+    """A text's log-probability in nats; ``tokens`` where the back end tells them apart."""
+
+    total: float
+    tokens: TokenLogProbs | None = None
 
 
 def token_log_probs(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[TokenLogProbs]:

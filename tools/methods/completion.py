@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import expit
 
 from tools.methods.error_scale import ErrorScale
+from tools.methods.least_squares import spreads
 from tools.methods.predictors import Neighbours, Processes, parts
 from tools.methods.score_scale import Scale, check_side, checked
 
@@ -33,7 +34,7 @@ LEVEL = 0.90
 EXACT_CELLS, EXACT_ROWS = 4_000, 2_000
 TRUSTED_SUPPORT = 3
 TRUSTED_WIDTH = 0.4
-FLAT = 0.02  # added to the slope and deviation of a column before a logarithm is taken
+FLAT = 0.02  # added to the slope before a logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ def complete(
     few = np.isfinite(z).sum() <= EXACT_CELLS and max(z.shape) <= EXACT_ROWS
     predictor = Processes(z, models, benchmarks, seed) if few else Neighbours(z, seed)
     error_scale = _error_scale(predictor, known, z, scale, seed)
-    prediction = predictor.predict(z)
+    prediction, spread = predictor.predict(z), spreads(z)
     del z
-    half = error_scale.half_width(_signals(prediction, scale))
+    half = error_scale.half_width(_signals(prediction, scale, spread))
     half *= scale.span * predictor.error_left
     return _completion(known, scale, scale.back(prediction.mean), half)
 
@@ -95,12 +96,13 @@ def _error_scale(
 ) -> ErrorScale:
     """Fitted to the errors on known cells, held out a part at a time."""
     errors, signals, rows, columns = [], [], [], []
+    spread = spreads(z)
     masks = parts(z, predictor.held_out_parts, seed)
     for hidden in islice(masks, predictor.held_out_rounds):
         prediction = predictor.predict(np.where(hidden, np.nan, z))
         away = (known - scale.back(prediction.mean)) / scale.span
         errors.append(np.abs(away[hidden]))
-        told = _signals(prediction, scale)
+        told = _signals(prediction, scale, spread)
         signals.append([np.broadcast_to(s, hidden.shape)[hidden] for s in told])
         i, j = np.nonzero(hidden)
         rows.append(i)
@@ -111,11 +113,16 @@ def _error_scale(
     return ErrorScale.fit(np.concatenate(errors), fit, cells, shape, LEVEL)
 
 
-def _signals(prediction: Prediction, scale: Scale) -> list[Floats]:
-    """What tells a cell's likely error before its score, each broadcasting to (M, B)."""
-    flat = scale.slope(prediction.mean)
-    flat += FLAT
-    return [np.log(flat, out=flat), np.log(scale.deviation + FLAT), *prediction.doubts]
+def _signals(prediction: Prediction, scale: Scale, spread: Floats) -> list[Floats]:
+    """What tells a cell's likely error before its score, each broadcasting to (M, B).
+
+    How steeply its score follows the working scale, how spread its column is there and
+    whether bounded, and the predictor's own doubts.
+    """
+    steep = scale.slope(prediction.mean)
+    steep += FLAT
+    np.log(steep, out=steep)
+    return [steep, np.log(spread), scale.bounded.astype(np.float64), *prediction.doubts]
 
 
 def _completion(known: Floats, scale: Scale, mean: Floats, half: Floats) -> Completion:

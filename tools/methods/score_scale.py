@@ -57,7 +57,6 @@ class Scale(NamedTuple):
     bounded: Bools
     centre: Floats
     spread: Floats
-    deviation: Floats  # of the known scores, as a share of the span
     placed: Bools  # columns that can be predicted at all
 
     @classmethod
@@ -79,7 +78,6 @@ class Scale(NamedTuple):
             bounded=bounded,
             centre=centre,
             spread=np.where(deviation > 1e-12, deviation, level),
-            deviation=deviation / span,
             placed=filled | (bounded & (bounds is not None)),
         )
 

@@ -84,6 +84,37 @@ def test_the_draw_does_not_depend_on_the_order_of_the_file(tmp_path):
     assert items.draw("medmcqa", 5, 1, write(tmp_path / "b", rows[::-1])) == ahead
 
 
+def test_published_runs_follow_the_file_and_repeat_nothing(tmp_path):
+    rows = [question(i) for i in range(12)]
+    rows[5] = question(0)  # says again what the first row said
+    rows[9] = b"{not json"
+    root = write(tmp_path, rows)
+    write(tmp_path, [question(i) for i in range(20, 23)], name="Small.jsonl")  # too short for one
+    (run,) = items.published("medmcqa", 1, 4, root)
+    assert run == ["Question 0?", "Question 1?", "Question 2?", "Question 3?"]
+    assert items.published("medmcqa", 2, 4, root) == []
+    runs = items.published("medmcqa", 2, 3, root)
+    assert {tuple(run) for run in runs} <= {
+        tuple(f"Question {i + n}?" for n in range(3)) for i in (0, 6, 20)
+    }
+    assert items.published("medmcqa", 2, 3, root) == runs
+
+
+def test_a_row_too_long_to_measure_still_has_its_place_in_the_file(tmp_path):
+    long = {**question(1), "options": "A. " + "x" * 500 + "\nB. two\nC. three\nD. four"}
+    root = write(tmp_path, [question(0), long, question(2)])
+    assert len(items.load("medmcqa", root).items) == 2
+    assert items.published("medmcqa", 1, 3, root) == [["Question 0?", "Question 1?", "Question 2?"]]
+
+
+@pytest.mark.parametrize("task", SOURCES)
+def test_installed_sets_have_runs_for_the_order_test(task):
+    runs = items.published(task, 4, 4)
+    assert [len(run) for run in runs] == [4] * 4
+    assert len({text for run in runs for text in run}) == 16
+    assert all(sum(map(len, run)) <= items.RUN_CHARS for run in runs)
+
+
 def test_find_returns_items_in_the_order_asked():
     drawn = items.draw("medmcqa", 4, seed=0)
     ids = [item.id for item in drawn][::-1]

@@ -112,6 +112,24 @@ def test_a_closed_run_can_be_followed_by_another(runner, arm):
     assert next(iter(runner.run(arm, BENCHMARK, ids))).answer == first.answer
 
 
+def test_texts_have_a_log_probability_and_the_same_again(runner, arm):
+    texts = [f"The capital of France is {name}." for name in ("Paris", "because")] * 5
+    low, expected, high = runner.log_prob_seconds(arm, texts)
+    assert 0 < low <= expected <= high
+    totals = [one.total for one in runner.log_probs(arm, texts)]
+    assert len(totals) == 10
+    assert all(total < 0 for total in totals)
+    again = [one.total for one in runner.log_probs(arm, texts[:1])]  # other neighbours
+    assert again == pytest.approx(totals[:1], abs=1e-3)
+
+
+def test_a_closed_reading_can_be_followed_by_another(runner, arm):
+    broken_off = runner.log_probs(arm, ["One.", "Two."])
+    first = next(broken_off)
+    broken_off.close()
+    assert next(iter(runner.log_probs(arm, ["One.", "Two."]))).total == first.total
+
+
 def test_an_unknown_item_is_refused(runner, baseline):
     with pytest.raises(BadRequest, match="has no item"):
         list(runner.run(baseline, BENCHMARK, ["other:1"]))

@@ -111,10 +111,12 @@ def test_trusted_cells_are_predicted_better():
     assert np.median(error[new & done.trusted]) < 0.8 * np.median(error[new & ~done.trusted])
 
 
-def test_a_model_without_scores_is_predicted_and_never_trusted_among_many_cells():
+def test_among_many_cells_an_empty_row_and_a_constant_column_are_predicted():
     truth, known, *_ = planted(120, 60, hidden=0.3)
     known[7] = np.nan
+    known[:, 2] = np.where(np.isfinite(known[:, 2]), 50.0, np.nan)
     done = complete(known, bounds=(0, 100))
+    assert np.abs(done.mean[:, 2] - 50).max() < 15
     assert np.isfinite(done.mean[7]).all()
     assert not done.trusted[7].any()
     usual = np.nanmean(known, 0)
