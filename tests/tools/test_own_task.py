@@ -142,6 +142,15 @@ def test_what_looks_like_a_secret_leaves_this_machine_only_when_told(
     assert runner.inner.given == []
 
 
+def test_to_a_cluster_is_away_too(runner, tmp_path):
+    found = SensitiveFinding(kind="e-mail address", column="q", rows=(3,))
+    name = kept(runner, tmp_path, LABELS.model_copy(update={"sensitive": (found,)}))
+    runner.inner.elsewhere = True
+    with pytest.raises(ArmFailed, match="--may-leave"):
+        list(runner.run(GOOD, name, runner.items(name, 2, 0)))
+    assert runner.inner.given == []
+
+
 def test_the_real_task_has_half_of_the_weight():
     others = [BenchmarkChoice(task=t, weight=w, reason="") for t, w in (("a", 0.6), ("b", 0.4))]
     task = OwnTask(name="examples:x", instruction="Do it.", examples=LABELS)

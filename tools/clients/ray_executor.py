@@ -13,11 +13,13 @@ Ray is imported when the first worker or number is asked for, never before.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import math
 import socket
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from memory.errors import BadRequest, MirrorError
 from tools.clients.executor import PROCESS_BYTES, SHARE, WORKER
@@ -66,6 +68,7 @@ class RayExecutor:
         self._gpus = gpus
         self._how = (python, tuple(arguments), environment)
         self._start_seconds = start_seconds
+        self._workers: WeakSet[RayWorker] = WeakSet()
 
     room = 1.0 + 1e-9  # shares of the cluster; they don't add up to exactly one
 
@@ -108,7 +111,15 @@ class RayExecutor:
             max_concurrency=2,  # to be ended while it waits for an event
             scheduling_strategy="SPREAD",
         )
-        return RayWorker(self._ray, lambda: actor.remote(*self._how, log), log, self._start_seconds)
+        make = partial(actor.remote, *self._how, log)
+        worker = RayWorker(self._ray, make, log, self._start_seconds)
+        self._workers.add(worker)
+        return worker
+
+    def close(self) -> None:
+        """End every worker; what they left on the nodes goes with them."""
+        for worker in list(self._workers):
+            worker.kill()
 
     @cached_property
     def _ray(self) -> Any:
@@ -129,6 +140,7 @@ class RayExecutor:
             raise BadRequest(
                 f"No Ray cluster to use at MIRROR_RAY_ADDRESS={self._address}: {why}"
             ) from error
+        atexit.register(self.close)  # before Ray's own, which leaves the nodes no time to tidy up
         return ray
 
 

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import pytest
 from ray_cluster import SECRET, cluster
 
-from agent.settings import worker_environment
+from agent import wiring
+from agent.settings import Settings, worker_environment
 from memory.errors import BackendUntrustworthy, BadRequest
 from memory.ledger import Ledger
 from memory.records import CONSTANT, Approval, Arm, Model, Plan, Step
@@ -261,6 +262,38 @@ def test_weights_that_the_node_lacks_are_named(address, tmp_path):
     worker.kill()
 
 
+def test_an_actor_lost_before_its_first_request_is_made_again(address, tmp_path):
+    import ray
+
+    worker = on_cluster(address).start(tmp_path / "w.log", 10)
+    ray.kill(worker._actor)
+    assert list(worker.ask({}, timeout=20))
+    worker.kill()
+
+
+def test_a_process_that_can_not_start_is_an_arm_that_failed(address, tmp_path):
+    worker = on_cluster(address, python="/none/python").start(tmp_path / "w.log", 10)
+    with pytest.raises(ArmFailed, match="evaluation actor ended .*'/none/python'"):
+        list(worker.ask({}, timeout=20))
+
+
+def test_what_a_program_leaves_on_the_node_goes_when_it_ends(address, tmp_path):
+    code = f"""
+import pathlib
+from agent.settings import worker_environment
+from tools.clients.ray_executor import RayExecutor
+executor = RayExecutor({address!r}, worker_environment, gpus=1, arguments=('-c', {ECHO!r}))
+worker = executor.start(pathlib.Path({str(tmp_path / "w.log")!r}), 1000)
+(event,) = worker.ask({{}}, 60)
+print(event["pid"], event["env"]["TMPDIR"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    pid, scratch = done.stdout.decode().split()
+    assert ended(int(pid))
+    assert not Path(scratch).exists()
+    assert (tmp_path / "w.log").read_text("utf-8") == "started\n"
+
+
 def test_an_actor_that_dies_is_an_arm_that_failed(address, tmp_path):
     worker = on_cluster(address).start(tmp_path / "w.log", 10)
     events = worker.ask(
@@ -296,7 +329,7 @@ class Named:
         return [Arm(name=one.id, model=one.id, backend=self.name) for one in models], {}
 
     def load(self, arm, ask):
-        assert list(ask({"op": "load"})) == []
+        assert list(ask({"op": "load", "backend": self.name, "arguments": {}})) == []
 
     def pace(self, arm):
         return Pace(start=0.0, load=0.0, per_token=0.0, per_item=0.05, per_new_token=0.0)
@@ -338,8 +371,8 @@ def test_a_race_on_the_cluster_runs_side_by_side_within_its_cap(address, tmp_pat
 
     monkeypatch.setattr(runner, "run", watched)
     result = herd_runner.run(plan, approval, deps)
-    assert max(most) == 2
     assert result.failed == {}
+    assert max(most) == 2
     assert result.stopped is None
     assert max(accumulate(line.usd for line in ledger.entries("r"))) <= plan.cap_usd
     assert {one.model: one.n for one in result.measurements} == {"o/a": 24, "o/b": 24, CONSTANT: 24}
@@ -352,6 +385,15 @@ def test_without_a_cluster_the_setting_is_named():
     for wrong in ("127.0.0.1:9", "nonsense", "host:port"):
         with pytest.raises(BadRequest, match=f"No Ray cluster .* MIRROR_RAY_ADDRESS={wrong}: "):
             _ = RayExecutor(wrong, dict).at_once
+
+
+def test_the_setting_chooses():
+    here = Settings(_env_file=None)
+    assert isinstance(wiring.executor(here), LocalExecutor)
+    there = wiring.executor(here.model_copy(update={"ray_address": "head:6379"}))
+    assert isinstance(there, RayExecutor)
+    assert there.elsewhere
+    assert not RayExecutor("local", worker_environment).elsewhere
 
 
 def test_ray_is_not_imported_unless_it_is_named():
