@@ -59,7 +59,15 @@ class Settings(BaseSettings):
     )
     servers: str = Field("", description="org/name=http://host:8000/v1, by commas or spaces")
     server_key: SecretStr | None = Field(None, description="key for those servers")
-    usd_per_hour: float = Field(0.0, ge=0, description="what an hour of this machine costs you")
+    ray_address: str | None = Field(
+        None, description="host:port of a Ray cluster that measures; none: this machine does"
+    )
+    ray_gpus_per_arm: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="GPUs there for each arm; 0: a node's processor"
+    )
+    usd_per_hour: float = Field(
+        0.0, ge=0, description="what an hour of this machine, or of one arm's worker, costs you"
+    )
     gpu_usd_per_hour: float = Field(
         2.0,
         ge=0,
@@ -103,5 +111,6 @@ def calm_libraries() -> None:
         ("HF_HUB_DISABLE_TELEMETRY", "1"),
         ("TOKENIZERS_PARALLELISM", "false"),
         ("LANGSMITH_TRACING", "false"),
+        ("RAY_USAGE_STATS_ENABLED", "0"),
     ):
         os.environ.setdefault(name, value)

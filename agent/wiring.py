@@ -27,9 +27,11 @@ from memory.scores import Scores
 from tools.clients.catalogue import LmEvalCatalogue
 from tools.clients.chat import OpenAIChat
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
+from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
 from tools.clients.hub import Hub
 from tools.clients.lm_eval_runner import LmEvalRunner
+from tools.clients.ray_executor import RayExecutor
 from tools.clients.served_backend import ServedBackend, servers
 from tools.clients.vllm_backend import VllmBackend
 from tools.deps import Deps
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from agent.graph import Graph
     from agent.settings import Settings
+    from tools.clients.executor import Executor
     from tools.deps import Embedder, Progress
     from tools.price_book import Price
 
@@ -147,9 +150,21 @@ def runner(settings: Settings, cache: Path) -> LmEvalRunner:
             local(cache, settings.models_dir, progress=to_stream),
             ServedBackend(servers(settings.servers, settings.models_dir), key),
         ],
-        str(settings.worker_python or sys.executable),
-        environment.worker_environment(),
+        executor(settings),
         cache / "logs",
+    )
+
+
+def executor(settings: Settings) -> Executor:
+    """Where evaluation processes run: a Ray cluster if one is named, else this machine."""
+    python = settings.worker_python
+    if settings.ray_address is None:
+        return LocalExecutor(str(python or sys.executable), environment.worker_environment())
+    return RayExecutor(
+        settings.ray_address,
+        environment.worker_environment,
+        gpus=settings.ray_gpus_per_arm,
+        python=None if python is None else str(python),
     )
 
 

@@ -37,6 +37,7 @@ def measure(folder: Path, n_folds: int, *, ablate: bool, scale: bool) -> dict[st
     theirs = five_probe(table, [ids.index(probe) for probe in THEIR_PROBES])
     found |= {
         "five_probe_medae": own["medae"],
+        "five_probe_their_count": own["their_count"],
         "five_probe_order_kept": own["order_kept"],
         "five_probe_their_probes": theirs,
         "reference": REFERENCE,

@@ -1,7 +1,8 @@
 """MTEB (CC0, 662 models x 1,555 tasks): half or nine tenths of the known cells hidden.
 
 ``complete`` beside column means, rank-2 least squares (Koren et al. 2009) and the nearest
-models. It was developed with seeds 100-103; ``SEED`` was first used for the reported figures.
+models. It was developed on the cells hidden by seeds 100-103 of the same matrix, so many cells
+met then are hidden again; ``SEED`` was first used when the predictor was done.
 """
 
 from __future__ import annotations

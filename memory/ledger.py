@@ -14,7 +14,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memory.errors import NotApproved
-from memory.records import Approval, ChatReply, Contamination, ItemResult, LedgerEntry
+from memory.records import (
+    Approval,
+    ChatReply,
+    Contamination,
+    Forecast,
+    ItemResult,
+    LedgerEntry,
+)
 from memory.sqlite import clear_errors, connect, writing
 
 if TYPE_CHECKING:
@@ -36,6 +43,8 @@ _TABLES = {
     " seconds REAL NOT NULL, record TEXT NOT NULL",
     "results": "arm TEXT NOT NULL, benchmark TEXT NOT NULL, protocol TEXT NOT NULL,"
     " item TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (arm, benchmark, protocol, item)",
+    "forecasts": "run TEXT NOT NULL REFERENCES budgets(run), arm TEXT NOT NULL,"
+    " benchmark TEXT NOT NULL, what TEXT NOT NULL, record TEXT NOT NULL, UNIQUE (run, what)",
     "checks": "arm TEXT NOT NULL, benchmark TEXT NOT NULL, check_key TEXT NOT NULL,"
     " record TEXT NOT NULL, UNIQUE (arm, benchmark, check_key)",
     "replies": "model TEXT NOT NULL, item TEXT NOT NULL, protocol TEXT NOT NULL,"
@@ -54,6 +63,30 @@ class ReplyKey(NamedTuple):
     item: str
     protocol: str
     prompt: str
+
+
+class Took(NamedTuple):
+    """A forecast, and what came of it: ``n`` items (or loadings) took ``seconds`` each."""
+
+    forecast: Forecast
+    n: int
+    seconds: float
+
+
+# Only results count: an item that hung until its time-out, or a loading after which nothing was
+# measured, says nothing of how long the work takes.
+_TOOK = """
+    SELECT f.rowid, f.record, count(*), avg(json_extract(r.record, '$.seconds'))
+    FROM forecasts f JOIN results r ON r.arm = f.arm AND r.benchmark = f.benchmark
+    WHERE json_extract(r.record, '$.run') = f.run GROUP BY f.rowid
+    UNION ALL
+    SELECT f.rowid, f.record, count(*), avg(e.seconds)
+    FROM forecasts f JOIN entries e ON e.run = f.run AND json_extract(e.record, '$.what') = f.what
+    WHERE f.benchmark = '' AND EXISTS (
+        SELECT 1 FROM results r WHERE r.arm = f.arm AND json_extract(r.record, '$.run') = f.run
+    ) GROUP BY f.rowid
+    ORDER BY 1
+"""
 
 
 class Ledger:
@@ -207,6 +240,28 @@ class Ledger:
             protocol,
         )
         return {item: ItemResult.model_validate_json(record) for item, record in rows}
+
+    def expect(self, forecast: Forecast) -> None:
+        """Write an estimate down before the work; the first one of a run and ``what`` stays."""
+        with writing(self._connection, self.path) as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO forecasts VALUES (?, ?, ?, ?, ?)",
+                (
+                    forecast.run,
+                    _arm(forecast.arm),
+                    forecast.benchmark or "",
+                    forecast.what,
+                    forecast.model_dump_json(),
+                ),
+            )
+
+    def took(self, run: str | None = None) -> list[Took]:
+        """Each forecast (of ``run``) that came to something, oldest first; makes no file."""
+        if not self.path.exists():
+            return []
+        rows = self._select(_TOOK)
+        found = [Took(Forecast.model_validate_json(row[1]), row[2], row[3]) for row in rows]
+        return [one for one in found if run in (None, one.forecast.run)]
 
     def keep_check(self, arm: Arm, key: str, found: Contamination) -> None:
         """Remember what a contamination check found; the first one of an arm and key stays."""

@@ -442,7 +442,8 @@ CONSTANT = "constant-answer"
 class Step(Record):
     """One priced cell of a plan: an arm on a benchmark, with a cost and time range.
 
-    ``here``: whether this machine can run it; else the price is that of another.
+    ``here``: whether this machine can run it; else the price is that of another. ``basis``: what
+    earlier work its time was learnt from.
     """
 
     arm: Arm
@@ -457,6 +458,7 @@ class Step(Record):
     minutes_high: float
     could_change: str = ""
     here: bool = True
+    basis: str = ""
 
 
 class Plan(Record):
@@ -746,3 +748,24 @@ class LedgerEntry(Record):
     what: str
     usd: float
     seconds: float = 0.0
+
+
+class Forecast(Record):
+    """What loading an arm (``benchmark`` None) or one item was expected to take, in seconds.
+
+    Written when ``run`` first does it, under the name ``what`` of its ledger lines. ``raw``: as
+    the back end's pace says; ``seconds``: as promised, corrected by the history of that moment.
+    ``edition``: of the pace, because ratios to another one's estimates mean something else.
+    """
+
+    run: str
+    arm: Arm
+    benchmark: str | None
+    what: str
+    raw_low: float
+    raw: float
+    raw_high: float
+    low: float
+    seconds: float
+    high: float
+    edition: int

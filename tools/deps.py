@@ -50,6 +50,11 @@ class Runner(Protocol):
         """The back end's name, part of a protocol string."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many arms may be measured side by side, each from a thread of its own."""
+        ...
+
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """Which of these can be measured, and for each other one why not."""
         ...
@@ -75,7 +80,7 @@ class Runner(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of loaded arms; the next probe or run loads again."""
+        """End what it is doing, from whatever thread; the next probe or run starts it again."""
         ...
 
 

@@ -4,11 +4,16 @@ The approval is checked again here, against the ledger, before anything runs. Th
 answer is free and goes first, on all items; then the arms race on growing samples of the same
 items (``tools.herd_race``), and one that certainly can't win is measured no further. Every
 result is kept the moment it is known; a run that was killed goes on with what is missing.
+
+Where the runner has places for several arms (a cluster), those of a round are measured side by
+side. The first that meets the cap stops all between items: with others' reserves in flight a few
+items early, never late.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from memory.errors import BackendUntrustworthy, MirrorError, NotApproved
@@ -18,6 +23,7 @@ from tools.contamination import factors, unchecked
 from tools.herd_race import HerdRace
 from tools.measuring import Meter, Stopped, items, kept
 from tools.methods.intervals import wilson
+from tools.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,13 +70,16 @@ def run(
     Raises:
         NotApproved: ``approval`` is not for exactly this plan, or another run used it.
     """
-    meter = Meter(plan, deps, deps.ledger.open(plan, approval), stop)
+    budget, turns = deps.ledger.open(plan, approval), Turns()
+    meter = Meter(plan, deps, budget, lambda: course.stopped or stop(), turns)
     course = _Course(plan, deps, meter, HerdRace.of(plan, deps.runner))
-    course.run()
+    with turns:
+        course.run()
     here = {step.arm.name for step in plan.steps if step.here}
     failed = {s.arm.name: NOT_HERE for s in plan.steps if s.arm.name not in here} | course.failed
     measurements = [one for one in measure(plan, deps) if one.arm not in course.untrusted]
-    found = course.contamination({(one.arm, one.benchmark) for one in measurements})
+    with turns:
+        found = course.contamination({(one.arm, one.benchmark) for one in measurements})
     arms = {step.arm.name: step.arm for step in plan.steps}
     lowered = factors(found)
     deps.scores.add(_score(one, arms[one.arm], plan, deps, lowered) for one in measurements)
@@ -118,9 +127,9 @@ class _Course:
             if arm.model == CONSTANT:
                 self._baseline(arm)
         while self.stopped is None and (batch := self.herd.next()):
-            for name, todo in batch.items():
-                if self.stopped is None:
-                    self._measure(self.herd.arms[name], todo)
+            arms = [(self.herd.arms[name], todo) for name, todo in batch.items()]
+            work = [partial(self._measure, arm, todo) for arm, todo in arms]
+            self.meter.turns.each(work, self.deps.runner.at_once, self._abandon)
         if self.stopped is not None:
             unfinished = self.herd.unfinished() - {CONSTANT}
             self.failed |= dict.fromkeys(unfinished - self.failed.keys(), self.stopped)
@@ -143,6 +152,8 @@ class _Course:
     def _measure(self, arm: Arm, todo: Mapping[str, Sequence[str]]) -> None:
         """Measure and tell; an arm that fails, or gives less than asked, leaves the race."""
         assert self.herd is not None
+        if self.stopped is not None:
+            return
         asked, came = sum(map(len, todo.values())), 0
         try:
             for result in self.meter.measure(arm, todo):
@@ -152,7 +163,7 @@ class _Course:
             if came < asked:
                 self._leave(arm, f"gave {came} results where {asked} were asked")
         except (NotApproved, Stopped) as reason:
-            self.stopped = str(reason)
+            self.stopped = self.stopped or str(reason)
         except StoreUnavailable:
             raise
         except BackendUntrustworthy as error:
@@ -160,6 +171,11 @@ class _Course:
             self._leave(arm, str(error))
         except ARM_FAILURES as error:
             self._leave(arm, str(error) or type(error).__name__)
+
+    def _abandon(self) -> None:
+        """Something ended the run while arms were in flight: no more items, no more waiting."""
+        self.stopped = self.stopped or "broken off"
+        self.deps.runner.close()
 
     def contamination(self, measured: AbstractSet[tuple[str, str]]) -> list[Contamination]:
         """A finding for each measured step, within what is left of time and money.

@@ -1,7 +1,7 @@
 """A plan for this machine: the most arms, benchmarks and items that fit into the time given.
 
-An arm pays for loading its weights once; what loading takes is read off the runner's own
-estimates for one and two items. Items are shared out by the benchmarks' weights, which is what
+An arm pays for loading its weights once; times are the runner's, corrected by what earlier runs
+took (``tools.estimating``). Items are shared out by the benchmarks' weights, which is what
 tells most about their weighted mean.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Step
 from tools import contamination_check
+from tools.methods.gpu_time import Range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from memory.records import BenchmarkChoice, Model
     from tools.deps import Deps, Runner
     from tools.dossier import Dossier
+    from tools.estimating import Estimator
 
 LEAST_ITEMS = 8
 MOST_ITEMS = 200
@@ -75,9 +77,13 @@ def reachable(
 
 
 def fit(
-    deps: Deps, arms: Sequence[Arm], choices: Sequence[BenchmarkChoice], items: int | None
+    estimator: Estimator,
+    minutes: float,
+    arms: Sequence[Arm],
+    choices: Sequence[BenchmarkChoice],
+    items: int | None,
 ) -> Design:
-    """The design with most arms, then most benchmarks, then most items that fits."""
+    """The design with most arms, then most benchmarks, then most items that fits ``minutes``."""
     by_weight = sorted(choices, key=lambda choice: -choice.weight)
     if items is not None:
         return Design(tuple(arms), tuple(by_weight), items)
@@ -87,49 +93,34 @@ def fit(
         for a in range(len(arms), 0, -1)
         for b in range(len(by_weight), 0, -1)
     )
-    limit = 60 * deps.minutes
-    design = next((d for d in designs if _expected(deps.runner, d) <= limit), smallest)
+    limit = 60 * minutes
+    design = next((d for d in designs if _expected(estimator, d) <= limit), smallest)
     low, high = LEAST_ITEMS, MOST_ITEMS + 1
     while high - low > 1:
         middle = (low + high) // 2
-        fits = _expected(deps.runner, replace(design, items=middle)) <= limit
+        fits = _expected(estimator, replace(design, items=middle)) <= limit
         low, high = (middle, high) if fits else (low, middle)
     return replace(design, items=low)
 
 
-def _expected(runner: Runner, design: Design) -> float:
+def _expected(estimator: Estimator, design: Design) -> float:
     """Expected seconds of a design, each arm loading once."""
     return sum(
-        _seconds(runner, arm, choice.task, design.share(choice), loaded=j > 0)[1]
+        _seconds(estimator, arm, choice.task, design.share(choice), loaded=j > 0).expected
         for arm in design.arms
         for j, choice in enumerate(design.benchmarks)
     )
 
 
-def _seconds(
-    runner: Runner, arm: Arm, benchmark: str, items: int, *, loaded: bool
-) -> tuple[float, float, float]:
-    """Low, expected and high seconds, with the step's contamination check.
-
-    Without loading when the arm is loaded already.
-    """
-    check = contamination_check.seconds(runner, arm, benchmark)
-    low, expected, high = (
-        a + b for a, b in zip(runner.seconds(arm, benchmark, items), check, strict=True)
-    )
-    if not loaded:
-        return low, expected, high
-    one, two = runner.seconds(arm, benchmark, 1), runner.seconds(arm, benchmark, 2)
-    loading = [max(2 * first - second, 0.0) for first, second in zip(one, two, strict=True)]
-    return (
-        max(low - loading[0], 0.0),
-        max(expected - loading[1], 0.0),
-        max(high - loading[2], 0.0),
-    )
+def _seconds(estimator: Estimator, arm: Arm, benchmark: str, items: int, *, loaded: bool) -> Range:
+    """A step's seconds, its contamination check included."""
+    work = estimator.seconds(arm, benchmark, items, loaded=loaded)
+    check = contamination_check.seconds(estimator.runner, arm, benchmark)
+    return Range(*(a + b for a, b in zip(work, check, strict=True)))
 
 
 def steps(
-    design: Design, constant: Arm, deps: Deps, seed: int, change: str = ""
+    estimator: Estimator, design: Design, constant: Arm, deps: Deps, seed: int, change: str = ""
 ) -> tuple[Step, ...]:
     """The design as priced steps, the free constant answer last.
 
@@ -141,7 +132,7 @@ def steps(
     for arm in (*design.arms, constant):
         rivals = [other.name for other in design.arms if other.name != arm.name]
         for j, (benchmark, count) in enumerate(drawn.items()):
-            low, expected, high = _seconds(runner, arm, benchmark, count, loaded=j > 0)
+            low, expected, high = _seconds(estimator, arm, benchmark, count, loaded=j > 0)
             per_second = 0.0 if arm.model == CONSTANT else deps.usd_per_hour / 3600
             steps.append(
                 Step(
@@ -156,6 +147,7 @@ def steps(
                     minutes=expected / 60,
                     minutes_high=high / 60,
                     could_change=_could_change(arm, rivals, sum(drawn.values()), change),
+                    basis=estimator.basis(arm, benchmark),
                 )
             )
     return tuple(steps)

@@ -2,6 +2,10 @@
 
 A crash between reserving and settling leaves the reserve spent, not unpaid work; a result is in
 the ledger before the next item begins, so nothing is ever paid twice.
+
+Several arms may be measured at once. Money is reserved and settled here, in one place and one at
+a time, wherever the work itself is done, so the cap holds for all of them together: it counts
+what every arm in flight has reserved.
 """
 
 from __future__ import annotations
@@ -10,12 +14,14 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from memory.records import CONSTANT
 from tools import contamination_check
 from tools.contamination import unchecked
 from tools.deps import Progress
+from tools.estimating import Estimator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from memory.ledger import Budget
     from memory.records import Arm, Contamination, ItemResult, Plan, Step
     from tools.deps import Deps
+    from tools.turns import Turns
 
 T = TypeVar("T")
 
@@ -33,13 +40,22 @@ class Stopped(Exception):
 
 @dataclass
 class Meter:
-    """Measures the arms of one plan within ``budget``, until ``stop`` gives a reason not to."""
+    """Measures the arms of one plan within ``budget``, until ``stop`` gives a reason not to.
+
+    Whoever measures holds ``turns``, which is let go only while a back end works.
+    """
 
     plan: Plan
     deps: Deps
     budget: Budget
     stop: Callable[[], str | None]
+    turns: Turns
     _loading: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def _estimator(self) -> Estimator:
+        """As the ledger stands before anything of this run is measured."""
+        return Estimator.of(self.deps)
 
     def measure(self, arm: Arm, items: Mapping[str, Sequence[str]]) -> Iterator[ItemResult]:
         """Yield a result for each of the items (by benchmark), the arm's probe before its first.
@@ -88,23 +104,31 @@ class Meter:
         if arm.model == CONSTANT:
             return 0.0
         self._go_on(arm)
-        first = next(step for step in self.plan.steps if step.arm == arm)
-        loading = self._price(self.deps.runner.seconds(arm, first.benchmark, 1)[2])
-        with self._paid(f"probe {arm.name}", loading):
-            self.deps.progress(Progress(f"probe {arm.name}", 0))
-            self.deps.runner.probe(arm)
+        what = f"probe {arm.name}"
+        first = next(step for step in self.plan.steps if step.arm == arm).benchmark
+        loading = self._price(self._estimator.seconds(arm, first, 0, loaded=False).high)
+        self.deps.ledger.expect(self._estimator.forecast_loading(self.plan.run, arm, first, what))
+        with self._paid(what, loading):
+            self.deps.progress(Progress(what, 0))
+            with self.turns.elsewhere():
+                self.deps.runner.probe(arm)
         return loading
 
     def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
         what = f"{step.benchmark}: {step.arm.name}"
         reserve = self._reserve(step)
+        if step.arm.model != CONSTANT:
+            self.deps.ledger.expect(
+                self._estimator.forecast_item(self.plan.run, step.arm, step.benchmark, what)
+            )
         before = len(kept(step, self.plan, self.deps)) if step.arm.model != CONSTANT else 0
         with _closing(self.deps.runner.run(step.arm, step.benchmark, todo)) as outcomes:
             for done in range(before, before + len(todo)):
                 self.deps.progress(Progress(what, done, step.items))
                 self._go_on(step.arm)
                 with self._paid(what, reserve) as bill:
-                    result = next(outcomes, None)
+                    with self.turns.elsewhere():
+                        result = next(outcomes, None)
                     if result is None:
                         return
                     _check(result, step, todo)
@@ -116,11 +140,16 @@ class Meter:
         self.deps.progress(Progress(what, before + len(todo), step.items))
 
     def _reserve(self, step: Step) -> float:
-        """Dollars to reserve for one item: the step's upper price, less loading and the check."""
+        """Dollars to reserve for one item: the step's upper price, less loading and the check.
+
+        History that came after the plan can put those above the whole step; an item without a
+        reserve would pass the cap unasked, so it then gets its share of the step.
+        """
         first = next(one for one in self.plan.steps if one.arm == step.arm)
         loading = self._loading[step.arm.name] if step == first else 0.0
         check = contamination_check.seconds(self.deps.runner, step.arm, step.benchmark)[2]
-        return max(step.usd_high - loading - self._price(check), 0.0) / step.items
+        spare = step.usd_high - loading - self._price(check)
+        return (spare if spare > 0 else step.usd_high) / step.items
 
     def _go_on(self, arm: Arm) -> None:
         if arm.model != CONSTANT and (reason := self.stop()):

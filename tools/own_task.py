@@ -46,6 +46,11 @@ NO_JUDGE = "no example has a reference answer, and grading without one is not wi
 class Generator(Runner, Reader, Protocol):
     """A runner whose arms also read and write."""
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether prompts leave this machine, whatever the back end."""
+        ...
+
     def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
         """The arm's greedy answer to each prompt."""
         ...
@@ -125,6 +130,11 @@ class OwnTaskRunner:
         """The inner runner's."""
         return self.inner.name
 
+    @property
+    def at_once(self) -> int:
+        """The inner runner's."""
+        return self.inner.at_once
+
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """The inner runner's."""
         return self.inner.arms(models)
@@ -192,7 +202,7 @@ class OwnTaskRunner:
         if arm.model == CONSTANT:
             yield from _constant(task, chosen)
             return
-        _require_consent(task.task, arm)
+        _require_consent(task.task, arm, elsewhere=self.inner.elsewhere)
         answers = self.inner.generate(arm, [task.prompt(one) for one in chosen], task.most_tokens)
         started = time.monotonic()
         for example, answer in zip(chosen, answers, strict=True):
@@ -234,9 +244,10 @@ def _result(task: Graded, arm: str, example: Example, answer: str, seconds: floa
     )
 
 
-def _require_consent(task: OwnTask, arm: Arm) -> None:
+def _require_consent(task: OwnTask, arm: Arm, *, elsewhere: bool) -> None:
     """Examples that seem to hold secrets stay on this machine unless the user said otherwise."""
     where = re.match(r"https?://(\[[^\]]*\]|[^/:\s]+)", arm.weights or "")
     local = where is None or where.group(1) in ("127.0.0.1", "localhost", "[::1]")
+    local = local and not elsewhere
     if not task.may_leave and (question := needs_consent(task.examples, local=local)):
         raise ArmFailed(f"{question} If so, start again with --may-leave.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Plan
 from tools import hub_lookup, local_plan, renting
+from tools.estimating import Estimator
 from tools.rented_plan import MOST_ARMS, TOO_MANY, rented
 from tools.value_of_information import doubt
 
@@ -49,8 +50,9 @@ def make_plan(
     rental = renting.rental(dossier, deps.gpu_usd_per_hour, items)
     seed = seed_of(dossier["run"])
     if arms and choices and local_plan.worthwhile(arms, dossier):
-        design = local_plan.fit(deps, arms[:MOST_ARMS], choices, items)
-        steps = local_plan.steps(design, constant, deps, seed, _change(design, dossier))
+        estimator = Estimator.of(deps)
+        design = local_plan.fit(estimator, deps.minutes, arms[:MOST_ARMS], choices, items)
+        steps = local_plan.steps(estimator, design, constant, deps, seed, _change(design, dossier))
         absent = [model for model in shortlist if model.id in reasons]
         said = hub_lookup.remarks(absent, deps)
         reasons = {
@@ -135,7 +137,8 @@ def describe(plan: Plan) -> str:
             f"; priced for a rented GPU at ${plan.gpu_usd_per_hour:.2f} an hour"
             " (an assumption, MIRROR_GPU_USD_PER_HOUR)"
         )
-    return "\n".join([head, f"Could change: {plan.steps[0].could_change}", *lines])
+    basis = [f"Time: {plan.steps[0].basis}"] if plan.steps[0].basis else []
+    return "\n".join([head, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
 
 
 def _change(design: local_plan.Design, dossier: Dossier) -> str:

@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
-from tools import evidence_table, funnel, herd_runner, own_task, plots, prototype_deltas
+from tools import (
+    estimating,
+    evidence_table,
+    funnel,
+    herd_runner,
+    own_task,
+    plots,
+    prototype_deltas,
+)
 from tools.answer_format import form_of
 from tools.value_of_information import doubt
 
@@ -110,6 +118,7 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         d={**dict.fromkeys(LEFT_OUT), **dossier},
         constant=CONSTANT,
         registry=deps.registry,
+        timing=estimating.timing(deps.ledger.took(dossier["run"])),
         evidence=evidence_table.table(dossier),
         pictures=_pictures(dossier) if autoescape else {},
         prototype=_prototype(dossier, deps),

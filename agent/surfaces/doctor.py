@@ -56,6 +56,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _folders(settings)
     yield _try("registry", _registry)
     yield _try("stores", lambda: _stores(settings))
+    yield _try("time estimates", lambda: _estimates(settings))
     if settings.database_url is not None:
         yield _try("scores database", lambda: _database(settings))
     yield _try("embedder", lambda: _embedder(settings))
@@ -100,6 +101,19 @@ def _stores(settings: Settings) -> str:
     for path in found:
         sqlite.connect(path).close()
     return f"{len(found)} databases, all sound" if found else "none yet"
+
+
+def _estimates(settings: Settings) -> str:
+    """How good the estimates of this ledger's runs were."""
+    from agent.wiring import clock
+    from memory.ledger import Ledger
+    from tools.estimating import in_words, track_record
+
+    ledger = Ledger(settings.home / "ledger.sqlite", clock)
+    try:
+        return in_words(track_record(ledger.took()))
+    finally:
+        ledger.close()
 
 
 def _database(settings: Settings) -> str:

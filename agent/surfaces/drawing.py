@@ -152,6 +152,8 @@ class Drawing:
             f"{plan.hash}: ${plan.usd:.2f} ({low:.2f}-{high:.2f}), {plan.minutes:.1f} minutes, "
             f"never more than ${plan.cap_usd:.2f}",
         )
+        if any(step.basis for step in plan.steps):
+            self._line("Time", " · ".join(dict.fromkeys(s.basis for s in plan.steps if s.basis)))
         if plan.gpu_usd_per_hour is not None:
             self._line(
                 "Priced for",

@@ -31,6 +31,7 @@ def test_approved_ahead_runs_to_the_end(tmp_path, capsys):
     assert code == DONE
     assert f"{world.GOOD} @ scripted" in out
     assert "Stage 1  critical" in out
+    assert "never measured here" in out
     assert "report.html" in out
     assert made.deps.runner.asked
 

@@ -12,6 +12,7 @@ from memory.scores import Scores
 from tools import contamination_check, herd_runner, local_plan
 from tools.clients.fakes import ScriptedRunner
 from tools.deps import silent
+from tools.estimating import Estimator
 
 NAME, TASK = "o/model", "pubmedqa"
 FILES = {TASK: [[f"text {run} number {n}" for n in range(4)] for run in range(4)]}
@@ -49,7 +50,7 @@ def make(tmp_path):
         design = local_plan.Design(
             (arm,), (BenchmarkChoice(task=TASK, weight=1.0, reason="", items_source="here"),), 8
         )
-        steps = local_plan.steps(design, constant, deps, SEED)
+        steps = local_plan.steps(Estimator.of(deps), design, constant, deps, SEED)
         high = sum(step.usd_high for step in steps)
         cap = high if cap is None else cap
         plan = Plan(thread="t", run=run, steps=steps, seed=SEED, cap_usd=cap)

@@ -33,6 +33,7 @@ class Bench:
     asked: list[tuple[str, str]] = field(default_factory=list)
     probed: list[str] = field(default_factory=list)
     closed: int = 0
+    at_once: int = 1
 
     def items(self, benchmark, n, seed):
         return POOL[:n]

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from memory.errors import BadRequest
+from memory.ledger import Ledger
 from memory.records import (
     CONSTANT,
     Arm,
@@ -20,6 +22,7 @@ from memory.records import (
     Selected,
 )
 from tools import local_plan, planning
+from tools.clients.fakes import FixedClock
 from tools.planning import describe, drop, make_plan, with_cap
 
 
@@ -90,6 +93,7 @@ def world(
     return dossier, SimpleNamespace(
         registry=registry,
         runner=machine,
+        ledger=Ledger(Path("nowhere", "ledger.sqlite"), FixedClock()),
         minutes=minutes,
         usd_per_hour=3.6,
         hub=None,

@@ -94,6 +94,8 @@ class ScriptedRunner:
     timeout: float = 0.05
     asked: list[tuple[str, str]] = field(default_factory=list)
     name: str = "scripted 1"
+    at_once: int = 1
+    elsewhere: bool = False
     files: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     memorized: frozenset[str] = frozenset()
     read: list[tuple[str, str]] = field(default_factory=list)
@@ -161,7 +163,7 @@ class ScriptedRunner:
             )
 
     def close(self) -> None:
-        """Nothing is loaded."""
+        """Nothing is running."""
 
     def published(self, benchmark: str) -> list[list[str]]:
         """The scripted runs."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import IO
 
 Event = dict[str, Any]
-ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL")
+ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES")
 FIXED = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",

@@ -1,4 +1,4 @@
-"""HERD stage 1: lm-eval in a subprocess over whatever back ends there are, and a baseline.
+"""HERD stage 1: lm-eval in worker processes over whatever back ends there are, and a baseline.
 
 Only weights and items that are already here, or behind a server that was named, are used. The
 constant-answer baseline is always the last arm.
@@ -19,16 +19,18 @@ from memory.records import CONSTANT, Arm, ItemResult
 from tools.clients import installed
 from tools.clients import items as local_items
 from tools.clients.item_sources import SOURCES
-from tools.clients.lm_eval_process import ArmFailed, WorkerProcess
+from tools.clients.lm_eval_process import ArmFailed
 from tools.clients.lm_eval_protocol import describe, harness
 from tools.clients.log_probs import TextLogProb, TokenLogProbs
 from tools.clients.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from memory.records import Model
     from tools.clients.backend import Backend, Pace
+    from tools.clients.executor import EvaluationWorker, Executor
     from tools.clients.items import Item
 
 CHUNK = 8
@@ -50,24 +52,31 @@ class LmEvalRunner:
     def __init__(
         self,
         backends: Sequence[Backend],
-        python: str,
-        env: Mapping[str, str],
+        executor: Executor,
         logs: Path,
         *,
         timeout: float = TIMEOUT,
     ) -> None:
-        """Nothing starts yet. ``env`` is what the subprocesses may see, cut to a few names.
-
-        ``python`` is the interpreter that has lm-eval and what the back ends need.
-        """
+        """Nothing starts yet. ``executor`` starts the processes; each has a file in ``logs``."""
         self._backends = {backend.name: backend for backend in backends}
-        self._pool = WorkerPool((python, "-m", "tools.clients.lm_eval_worker"), env, logs)
+        self._executor = executor
+        self._pool = WorkerPool(executor, logs)
         self._timeout = timeout
 
     @property
     def name(self) -> str:
         """Harness and version."""
         return harness(installed.version("lm_eval"))
+
+    @property
+    def at_once(self) -> int:
+        """Arms that the executor has places for."""
+        return self._executor.at_once
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether items and prompts leave this machine, whatever the back end."""
+        return self._executor.elsewhere
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """Every back end's arms of each model, the baseline last; else why not."""
@@ -120,8 +129,9 @@ class LmEvalRunner:
         """
         if arm.model == CONSTANT:
             return
-        for _ in self._ready(arm).ask({"op": "probe"}, self._timeout):
-            pass
+        with self._ready(arm) as worker:
+            for _ in worker.ask({"op": "probe"}, self._timeout):
+                pass
 
     def run(self, arm: Arm, benchmark: str, items: Sequence[str]) -> Iterator[ItemResult]:
         """Yield a result per item, eight at a time, in the order of ``items``.
@@ -136,12 +146,13 @@ class LmEvalRunner:
         if arm.model == CONSTANT:
             yield from _constant(benchmark, drawn)
             return
-        worker, pace = self._ready(arm), self._backend(arm).pace(arm)
+        pace = self._backend(arm).pace(arm)
         expected = _tokens(benchmark) * pace.per_token + pace.per_item
-        for start in range(0, len(drawn), CHUNK):
-            chunk = drawn[start : start + CHUNK]
-            timeout = max(self._timeout, 10 * expected * len(chunk))
-            yield from _chunk(worker, arm, benchmark, chunk, timeout)
+        with self._ready(arm) as worker:
+            for start in range(0, len(drawn), CHUNK):
+                chunk = drawn[start : start + CHUNK]
+                timeout = max(self._timeout, 10 * expected * len(chunk))
+                yield from _chunk(worker, arm, benchmark, chunk, timeout)
 
     def generation_seconds(
         self, arm: Arm, items: int, tokens: float, new_tokens: float
@@ -158,15 +169,16 @@ class LmEvalRunner:
 
         Closing the generator stops the work. Raises ``ArmFailed`` as ``run`` does.
         """
-        worker, pace = self._ready(arm), self._backend(arm).pace(arm)
-        for prompt in prompts:
-            expected = len(prompt) / CHARS_PER_TOKEN * pace.per_token
-            timeout = max(self._timeout, 10 * (expected + most_tokens * pace.per_new_token))
-            request = {"op": "generate", "prompts": [prompt], "most_tokens": most_tokens}
-            texts = [event.get("text") for event in worker.ask(request, timeout)]
-            if len(texts) != 1 or not isinstance(texts[0], str):
-                raise ArmFailed(f"{len(texts)} answers to one prompt. See {worker.log}.")
-            yield texts[0]
+        pace = self._backend(arm).pace(arm)
+        with self._ready(arm) as worker:
+            for prompt in prompts:
+                expected = len(prompt) / CHARS_PER_TOKEN * pace.per_token
+                timeout = max(self._timeout, 10 * (expected + most_tokens * pace.per_new_token))
+                request = {"op": "generate", "prompts": [prompt], "most_tokens": most_tokens}
+                texts = [event.get("text") for event in worker.ask(request, timeout)]
+                if len(texts) != 1 or not isinstance(texts[0], str):
+                    raise ArmFailed(f"{len(texts)} answers to one prompt. See {worker.log}.")
+                yield texts[0]
 
     def published(self, benchmark: str) -> list[list[str]]:
         """``SHARDS`` runs of texts as the benchmark's file has them."""
@@ -183,17 +195,18 @@ class LmEvalRunner:
 
         Closing the generator stops the work. Raises ``ArmFailed`` as ``run`` does.
         """
-        worker = self._ready(arm)
-        for start in range(0, len(texts), CHUNK):
-            chunk = texts[start : start + CHUNK]
-            timeout = max(self._timeout, 10 * self.log_prob_seconds(arm, chunk)[1])
-            events = list(worker.ask({"op": "log_probs", "texts": list(chunk)}, timeout))
-            if [event.get("index") for event in events] != list(range(len(chunk))):
-                raise ArmFailed(f"{len(events)} results for {len(chunk)} texts. See {worker.log}.")
-            yield from map(_log_prob, events)
+        with self._ready(arm) as worker:
+            for start in range(0, len(texts), CHUNK):
+                chunk = texts[start : start + CHUNK]
+                timeout = max(self._timeout, 10 * self.log_prob_seconds(arm, chunk)[1])
+                events = list(worker.ask({"op": "log_probs", "texts": list(chunk)}, timeout))
+                if [event.get("index") for event in events] != list(range(len(chunk))):
+                    many = f"{len(events)} results for {len(chunk)} texts"
+                    raise ArmFailed(f"{many}. See {worker.log}.")
+                yield from map(_log_prob, events)
 
     def close(self) -> None:
-        """End the worker processes; the next probe or run starts another."""
+        """End the worker processes, in use or not; the next probe or run starts another."""
         self._pool.close()
 
     def _backend(self, arm: Arm) -> Backend:
@@ -202,14 +215,14 @@ class LmEvalRunner:
         except KeyError:
             raise ArmFailed(f"{arm.name}: there is no back end {arm.backend!r} here.") from None
 
-    def _ready(self, arm: Arm) -> WorkerProcess:
-        """The arm's worker, loaded."""
+    def _ready(self, arm: Arm) -> AbstractContextManager[EvaluationWorker]:
+        """The arm's worker, loaded, for as long as it is in use."""
         backend = self._backend(arm)
 
-        def load(worker: WorkerProcess) -> None:
+        def load(worker: EvaluationWorker) -> None:
             backend.load(arm, lambda request: worker.ask(request, self._timeout))
 
-        return self._pool.get(arm.name, backend.memory(arm), load)
+        return self._pool.lend(arm.name, backend.memory(arm), load)
 
 
 def template_version(benchmark: str) -> str:
@@ -246,7 +259,7 @@ def _characters(item: Item) -> int:
 
 
 def _chunk(
-    worker: WorkerProcess, arm: Arm, benchmark: str, chunk: Sequence[Item], timeout: float
+    worker: EvaluationWorker, arm: Arm, benchmark: str, chunk: Sequence[Item], timeout: float
 ) -> Iterator[ItemResult]:
     request = {
         "op": "evaluate",

@@ -1,88 +1,109 @@
-"""Evaluation processes, one an arm: a crash, a hang or a leak of one candidate stays its own.
+"""Evaluation workers, one an arm: a crash, a hang or a leak of one candidate stays its own.
 
-A race goes from arm to arm in rounds, so those that fit into memory together stay loaded; the
-one that was used least recently makes room for the next.
+A race goes from arm to arm in rounds, so those that fit together stay loaded; the one that was
+used least recently, and that nobody is using, makes room for the next.
 """
 
 from __future__ import annotations
 
-import os
 import re
+import threading
 from collections import OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.clients.lm_eval_process import WorkerProcess
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SHARE = 0.6
-"""Of this machine's memory, for all processes together."""
-
-PROCESS_BYTES = 1_200_000_000
-"""What a process needs beside its weights: the interpreter, torch and lm-eval."""
+    from tools.clients.executor import EvaluationWorker, Executor
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Held:
-    worker: WorkerProcess
-    bytes: int
+    worker: EvaluationWorker
+    size: float
+    lent: bool = True
 
 
 class WorkerPool:
-    """Workers by arm name, made when they are asked for."""
+    """Workers by arm name, made when they are asked for. Several threads may use it."""
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        env: Mapping[str, str],
-        logs: Path,
-        room: int | None = None,
-    ) -> None:
-        """Nothing starts yet. ``room`` in bytes; None: ``SHARE`` of this machine's memory."""
-        self._command = command
-        self._env = env
+    def __init__(self, executor: Executor, logs: Path) -> None:
+        """Nothing starts yet. Each arm's log is a file of ``logs``."""
+        self._executor = executor
         self._logs = logs
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        self._room = int(SHARE * memory) if room is None else room
+        self._lock = threading.RLock()
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
-    def get(self, name: str, weights: int, load: Callable[[WorkerProcess], None]) -> WorkerProcess:
-        """The worker of arm ``name``; a new one is readied with ``load``.
+    @contextmanager
+    def lend(
+        self, name: str, weights: int, load: Callable[[EvaluationWorker], None]
+    ) -> Iterator[EvaluationWorker]:
+        """The worker of arm ``name``, readied with ``load`` when it is new, until it is given back.
 
         ``weights``: bytes it holds beside the process itself. One arm always has a worker,
         however large. Raises what ``load`` raises; no half-loaded worker stays behind.
         """
-        held = self._held.get(name)
-        if held is not None and held.worker.alive:
-            self._held.move_to_end(name)
-            return held.worker
-        self.drop(name)
-        need = weights + PROCESS_BYTES
-        while self._held and self._used + need > self._room:
-            self.drop(next(iter(self._held)))
-        slug = re.sub(r"[^\w.-]+", "-", name).strip("-")
-        worker = WorkerProcess(self._command, self._env, self._logs / f"lm-eval-{slug}.log")
+        held, new = self._take(name, weights)
         try:
-            load(worker)
-        except BaseException:
-            worker.kill()
-            raise
-        self._held[name] = _Held(worker, need)
-        return worker
+            if new:
+                self._load(name, held, load)
+            yield held.worker
+        finally:
+            self._give_back(name, held)
 
-    def drop(self, name: str) -> None:
-        """End the worker of an arm, if it has one."""
+    def close(self) -> None:
+        """End all of them, in use or not; the next ``lend`` starts another."""
+        with self._lock:
+            for name in list(self._held):
+                self._drop(name)
+
+    def _take(self, name: str, weights: int) -> tuple[_Held, bool]:
+        with self._lock:
+            held = self._held.get(name)
+            if held is not None and held.worker.alive:
+                self._held.move_to_end(name)
+                held.lent = True
+                return held, False
+            self._drop(name)
+            size = self._executor.size(weights)
+            self._make_room(size)
+            slug = re.sub(r"[^\w.-]+", "-", name).strip("-")
+            worker = self._executor.start(self._logs / f"lm-eval-{slug}.log", weights)
+            self._held[name] = held = _Held(worker, size)
+            return held, True
+
+    def _load(self, name: str, held: _Held, load: Callable[[EvaluationWorker], None]) -> None:
+        try:
+            load(held.worker)
+        except BaseException:
+            held.worker.kill()
+            with self._lock:
+                if self._held.get(name) is held:
+                    del self._held[name]
+            raise
+
+    def _give_back(self, name: str, held: _Held) -> None:
+        """Where several arms were in use at once and too large together, the first goes."""
+        with self._lock:
+            held.lent = False
+            crowded = len(self._held) > 1 and self._used > self._executor.room
+            if crowded and self._held.get(name) is held:
+                self._drop(name)
+
+    def _make_room(self, size: float) -> None:
+        while self._used + size > self._executor.room:
+            idle = next((name for name, held in self._held.items() if not held.lent), None)
+            if idle is None:
+                return
+            self._drop(idle)
+
+    def _drop(self, name: str) -> None:
         if (held := self._held.pop(name, None)) is not None:
             held.worker.kill()
 
-    def close(self) -> None:
-        """End all of them; the next ``get`` starts another."""
-        for name in list(self._held):
-            self.drop(name)
-
     @property
-    def _used(self) -> int:
-        return sum(held.bytes for held in self._held.values())
+    def _used(self) -> float:
+        return sum(held.size for held in self._held.values())

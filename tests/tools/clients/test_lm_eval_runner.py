@@ -9,6 +9,7 @@ from agent.settings import worker_environment
 from memory.errors import BadRequest, DamagedStore
 from memory.records import CONSTANT, Model
 from tools.clients import items, unpack
+from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
 from tools.clients.lm_eval_process import FIXED, ArmFailed
 from tools.clients.lm_eval_runner import LmEvalRunner, template_version
@@ -30,7 +31,7 @@ def runner(tmp_path, reply="pass"):
     script.write_text(f"#!{sys.executable}\n{REPLY % reply}")
     script.chmod(0o755)
     backend = HfBackend(tmp_path / "cache", hf_cache=tmp_path / "none")
-    return LmEvalRunner([backend], str(script), {}, tmp_path, timeout=5)
+    return LmEvalRunner([backend], LocalExecutor(str(script), {}), tmp_path, timeout=5)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_the_same_weights_at_two_precisions_are_two_arms(tmp_path):
 def test_the_first_run_counts_unpacking_in_the_worst_case(tmp_path, arm):
     unpacked = runner(tmp_path).seconds(arm, "medmcqa", 8)
     backend = HfBackend(tmp_path / "cold", hf_cache=tmp_path / "none")
-    cold = LmEvalRunner([backend], "python", {}, tmp_path).seconds(arm, "medmcqa", 8)
+    cold = LmEvalRunner([backend], LocalExecutor("python", {}), tmp_path).seconds(arm, "medmcqa", 8)
     assert cold[:2] == unpacked[:2]
     assert cold[2] > unpacked[2] + 20
 
@@ -168,7 +169,9 @@ print(json.dumps(out))
 def test_real_weights_pass_the_probe_and_shifted_ones_do_not(request):
     cache = request.config.cache.mkdir("mirror")
     backend = HfBackend(cache, hf_cache=cache / "none")
-    mine = LmEvalRunner([backend], sys.executable, worker_environment(), cache / "logs")
+    mine = LmEvalRunner(
+        [backend], LocalExecutor(sys.executable, worker_environment()), cache / "logs"
+    )
     real = mine.arms([SMOL])[0][0]
     mine.probe(real)  # unpacks them when this is the first test that needs them
     mine.close()

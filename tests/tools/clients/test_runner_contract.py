@@ -7,6 +7,7 @@ import pytest
 from agent.settings import worker_environment
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Model
+from tools.clients.executor import LocalExecutor
 from tools.clients.fakes import ScriptedRunner
 from tools.clients.hf_backend import HfBackend
 from tools.clients.lm_eval_runner import LmEvalRunner
@@ -25,7 +26,9 @@ def runner(request):
         return
     cache = request.config.cache.mkdir("mirror")  # unpacking costs 40 s, so it is kept
     backend = HfBackend(cache, hf_cache=cache / "none")
-    real = LmEvalRunner([backend], sys.executable, worker_environment(), cache / "logs")
+    real = LmEvalRunner(
+        [backend], LocalExecutor(sys.executable, worker_environment()), cache / "logs"
+    )
     yield real
     real.close()
 

@@ -9,6 +9,7 @@ import pytest
 from agent.settings import worker_environment
 from memory.errors import BackendUntrustworthy, BadRequest
 from memory.records import Model
+from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
 from tools.clients.lm_eval_process import ArmFailed
 from tools.clients.lm_eval_runner import LmEvalRunner
@@ -24,8 +25,7 @@ def weights(request):
     cache = request.config.cache.mkdir("mirror")
     local = LmEvalRunner(
         [HfBackend(cache, hf_cache=cache / "none")],
-        sys.executable,
-        worker_environment(),
+        LocalExecutor(sys.executable, worker_environment()),
         cache / "logs",
     )
     arm = local.arms([SMOL])[0][0]
@@ -36,7 +36,9 @@ def weights(request):
 
 def served(tmp_path, url, tokenizer=None, key=None):
     backend = ServedBackend([Server(SMOL.id, url, SMOL.id, tokenizer)], key)
-    made = LmEvalRunner([backend], sys.executable, worker_environment(), tmp_path, timeout=60)
+    made = LmEvalRunner(
+        [backend], LocalExecutor(sys.executable, worker_environment()), tmp_path, timeout=60
+    )
     return made, made.arms([SMOL])[0][0]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from memory.errors import BadRequest
 from memory.records import Origin, Score
+from tools.clients.executor import LocalExecutor
 from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.methods.intervals import wilson
 from tools.score_sources import lm_eval_results
@@ -49,7 +50,7 @@ def test_a_recorded_file(result):
 
 
 def test_the_protocol_is_spelled_as_for_what_is_measured_here(result, tmp_path):
-    ours = LmEvalRunner((), "python", {}, tmp_path / "log").protocol("pubmedqa")
+    ours = LmEvalRunner((), LocalExecutor("python", {}), tmp_path / "log").protocol("pubmedqa")
     (read,) = result(
         results={"pubmedqa": {"acc,none": 0.5}},
         versions={"pubmedqa": 1.0},
