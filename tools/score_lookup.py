@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memory.errors import BadRequest
-from memory.records import BenchmarkChoice, Selected
+from memory.records import BenchmarkChoice, Score, Selected
+from tools.contamination import suspicion
 from tools.methods import selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from memory.records import Candidate, Prediction, Score
+    from memory.records import Candidate, Contamination, Prediction
     from memory.scores import Matrix, Scores
 
 
@@ -100,6 +101,7 @@ def select(
     benchmarks: Sequence[BenchmarkChoice],
     scores: Sequence[Score],
     predicted: Sequence[Prediction] = (),
+    suspected: Sequence[Contamination] = (),
     *,
     alpha: float = 0.5,
     beta: float = 0.9,
@@ -109,22 +111,28 @@ def select(
 
     ``scores``: at most one per cell, as ``Known.scores`` gives them. ``predicted`` fills cells
     without one, trusted or not: even a prediction that is too vague to be cited has already been
-    drawn towards its column's mean, which is what an empty cell would get. Other parameters as
-    in ``tools.methods.selection.select``.
+    drawn towards its column's mean, which is what an empty cell would get. A score that is
+    ``suspected`` of contamination counts by its weight there, the rest as if it were missing.
+    Other parameters as in ``tools.methods.selection.select``.
     """
     row = {candidate.model: i for i, candidate in enumerate(candidates)}
     column = {choice.task: j for j, choice in enumerate(benchmarks)}
     grid = np.full((len(row), len(column)), np.nan)
+    belief = np.ones(grid.shape)
     cells: list[Prediction | Score] = [*predicted, *scores]
     for cell in cells:  # an observation, later in the list, outweighs any prediction
         if cell.model in row and cell.benchmark in column:
-            grid[row[cell.model], column[cell.benchmark]] = cell.value
+            place = row[cell.model], column[cell.benchmark]
+            grid[place] = cell.value
+            if isinstance(cell, Score) and (found := suspicion(cell, suspected)):
+                belief[place] = found.weight
     known = Counter(score.model for score in scores if score.benchmark in column)
     filled = np.sum(~np.isnan(grid), axis=1)
     result = selection.select(
         [candidate.sigma for candidate in candidates],
         [choice.weight for choice in benchmarks],
         grid,
+        belief=belief,
         alpha=alpha,
         beta=beta,
         k=k,
@@ -154,3 +162,13 @@ def shortlisted(selected: Sequence[Selected], predicted: Sequence[Prediction]) -
     )
     line = f"Shortlist of {len(selected)} by Eq. 1: {leading}; of its {cells} cells {known} known"
     return f"{line}, {filled} predicted ({trusted} reliably)" if filled else line
+
+
+def doubted(scores: Sequence[Score], suspected: Sequence[Contamination]) -> str:
+    """What else must be said: which scores count less, and by how much."""
+    told = [
+        f"{found.arm} on {found.benchmark} x{found.weight:g}"
+        for score in scores
+        if (found := suspicion(score, suspected))
+    ]
+    return f"; may have been trained on, so it counts less: {', '.join(told)}" if told else ""

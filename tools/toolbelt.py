@@ -223,12 +223,13 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
         deps.registry,
         {candidate.model: candidate.variants for candidate in candidates},
     )
-    selected = score_lookup.select(candidates, benchmarks, scores, predicted)
+    suspected = deps.ledger.checks()
+    selected = score_lookup.select(candidates, benchmarks, scores, predicted, suspected)
     arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
     kept = {one.model for one in selected} | {arm.model for arm in arms}
     predicted = [one for one in predicted if one.model in kept]
     return Outcome(
-        score_lookup.shortlisted(selected, predicted),
+        score_lookup.shortlisted(selected, predicted) + score_lookup.doubted(scores, suspected),
         {"selected": selected, "predicted": predicted},
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from memory.errors import DamagedStore, NotApproved
 from memory.ledger import Ledger
-from memory.records import Approval, Arm, ItemResult, Plan
+from memory.records import Approval, Arm, Contamination, ItemResult, Plan
 from memory.sqlite import StoreUnavailable
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -226,3 +226,28 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(StoreUnavailable, match="folder"):
         Ledger(tmp_path / "file" / "ledger.sqlite", clock).spent("r")
+
+
+def test_a_contamination_check_is_kept_once_for_exactly_that_arm_and_question(ledger):
+    found = Contamination(
+        arm=ARM.name, model=ARM.model, benchmark="t", flags=(), weight=0.5, reason="told"
+    )
+    assert ledger.check(ARM, "t", "q") is None
+    ledger.keep_check(ARM, "q", found)
+    ledger.keep_check(ARM, "q", found.model_copy(update={"weight": 1.0}))
+    assert ledger.check(ARM.model_copy(update={"note": "other"}), "t", "q") == found
+    assert ledger.check(ARM.model_copy(update={"precision": "F32"}), "t", "q") is None
+    assert ledger.check(ARM, "t", "another question") is None
+    assert ledger.check(ARM, "u", "q") is None
+    assert ledger.checks() == [found]
+
+
+def test_a_ledger_from_before_checks_gets_their_table(tmp_path):
+    old = Ledger(tmp_path / "old.sqlite", clock)
+    old.keep(ARM, "p", ItemResult(arm=ARM.name, benchmark="t", item="i", correct=1.0))
+    old.close()
+    with sqlite3.connect(old.path) as connection:
+        connection.execute("DROP TABLE checks")
+    assert old.checks() == []
+    assert set(old.done(ARM, "t", "p")) == {"i"}
+    old.close()

@@ -12,6 +12,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -52,6 +53,32 @@ class Replay:
     def __exit__(self, *_: object) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+
+@contextmanager
+def arithmetic():
+    """Serves echoes in which a token's log-probability is minus a thousandth of its id."""
+
+    class Handler(_Handler):
+        def reply(self, body: bytes) -> tuple[int, bytes]:
+            prompts = json.loads(body)["prompt"]
+            choices = [
+                {
+                    "index": index,
+                    "logprobs": {
+                        "token_logprobs": [None, *(-token / 1000 for token in ids[1:]), -1.0],
+                        "top_logprobs": [None, *({"x": 0.0} for _ in ids)],
+                    },
+                }
+                for index, ids in enumerate(prompts)
+            ]
+            return 200, json.dumps({"choices": choices}).encode()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

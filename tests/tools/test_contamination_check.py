@@ -205,6 +205,15 @@ def test_a_back_end_that_can_not_is_a_reason_and_not_a_failed_arm(make, trouble,
     assert deps.ledger.spent("r") <= plan.cap_usd
 
 
+def test_an_arm_that_failed_is_not_asked_again(make):
+    runner = reading(crash_at={NAME: 4})
+    deps, plan, approval = make(runner)
+    result = herd_runner.run(plan, approval, deps)
+    (found,) = result.contamination
+    assert found.reason == f"not checked for contamination: {result.failed[f'{NAME} @ scripted']}"
+    assert runner.read == []
+
+
 def test_without_a_published_order_or_log_probabilities_there_is_no_check(make):
     deps, plan, approval = make(ScriptedRunner({NAME: 0.9}))
     (found,) = herd_runner.run(plan, approval, deps).contamination

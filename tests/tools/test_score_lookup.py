@@ -2,9 +2,11 @@
 
 import pytest
 
-from memory.records import BenchmarkChoice, Candidate, Origin, Score
+from memory.records import Arm, BenchmarkChoice, Candidate, Origin, Score
 from memory.scores import Scores
-from tools.score_lookup import look_up, select
+from tools.contamination import assess
+from tools.methods.contamination import OrderTest
+from tools.score_lookup import doubted, look_up, select
 
 
 def score(model, benchmark, value, **given):
@@ -68,3 +70,26 @@ def test_scores_of_models_that_are_no_candidates_change_nothing(scores):
     benchmarks = [BenchmarkChoice(task="t", weight=1, reason="")]
     alone = select(candidates, benchmarks, [score("a", "t", 0.8)])
     assert select(candidates, benchmarks, [score("a", "t", 0.8), score("z", "t", 0.1)]) == alone
+
+
+def test_a_suspected_score_counts_by_its_weight_and_is_named(scores):
+    arm = Arm(name="a Q4", model="a", backend="hf", precision="Q4")
+    order = OrderTest(rank=1.0, p=0.001, p_t=0.001, gain=5.0, shards=4)
+    found = [assess(arm, "u", order=order)]
+    scores.add([score("b", "u", 0.75)])
+    candidates = [Candidate(model=name, sigma=0.5) for name in ("a", "b")]
+    benchmarks = [BenchmarkChoice(task="u", weight=1.0, reason="")]
+    known = look_up(["a", "b"], ["u"], scores, protocols={"u": "p"}).scores
+    plain = {one.model: one.benchmark_term for one in select(candidates, benchmarks, known)}
+    lowered = {
+        one.model: one.benchmark_term
+        for one in select(candidates, benchmarks, known, suspected=found)
+    }
+    assert plain == {"a": 0.25, "b": 0.75}
+    assert lowered == pytest.approx({"a": (0.25 + 0.5) / 2, "b": 0.75})
+    assert doubted(known, found) == (
+        "; may have been trained on, so it counts less: a Q4 on u x0.5"
+    )
+    assert doubted(known, []) == ""
+    others = [Candidate(model="b", sigma=0.5)]  # a suspicion about no candidate changes nothing
+    assert select(others, benchmarks, known, suspected=found) == select(others, benchmarks, known)

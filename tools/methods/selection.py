@@ -10,7 +10,8 @@ own term is positive, β s_i > 1 - β, and a cap keeps the largest terms. No sea
 Eq. 1 says nothing of missing P_ij. Here a missing cell takes the mean of the known cells of
 its column (``prior`` where a column has none), so a model's benchmark term is its own scores in
 proportion to the weight that is known and the pool's average for the rest: a model nobody
-measured is neither zero nor full.
+measured is neither zero nor full. A cell that is believed by half counts half, and for the other
+half as if it were missing.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def select(
     beta: float = 0.9,
     k: int = 10,
     prior: float = 0.5,
+    belief: ArrayLike | None = None,
 ) -> Selection:
     """S* of RELM Eq. 1 with at most ``k`` members.
 
@@ -60,6 +62,7 @@ def select(
             s > (1 - beta) / beta.
         k: the most models to choose. The paper fixes 10.
         prior: stands for the cells of a column in which nothing is known, in [0, 1].
+        belief: (m, b) in [0, 1], how far each P_ij is believed; None: all of them wholly.
 
     Raises:
         ValueError: shapes that don't fit, or values outside their range.
@@ -70,7 +73,13 @@ def select(
     _require(k >= 0, f"k must not be negative, not {k}")
     known = ~np.isnan(cells)
     known_share = known @ weights
-    benchmark_term = np.where(known, cells, _column_means(cells, known, prior)) @ weights
+    means = _column_means(cells, known, prior)
+    filled = np.where(known, cells, means)
+    if belief is not None:
+        share = np.asarray(belief, dtype=np.float64).reshape(cells.shape)
+        _require(bool(np.all((share >= 0) & (share <= 1))), "belief must lie in [0, 1]")
+        filled = share * filled + (1 - share) * means
+    benchmark_term = filled @ weights
     s = alpha * sigma + (1 - alpha) * benchmark_term
     order = np.argsort(-s, kind="stable")
     chosen = order[beta * s[order] > 1 - beta][:k]

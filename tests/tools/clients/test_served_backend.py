@@ -65,6 +65,21 @@ def test_a_server_that_shifts_log_probabilities_is_refused(tmp_path, weights):
         made.close()
 
 
+@pytest.mark.weights
+def test_whole_texts_are_read_at_a_server_token_by_token(tmp_path, weights):
+    from tokenizers import Tokenizer
+
+    texts = ["The capital of France is Paris.\n\nIs it?", "Paris"] * 5
+    tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
+    with completions_server.arithmetic() as url:
+        made, arm = served(tmp_path, url, weights)
+        found = list(made.log_probs(arm, texts))
+        made.close()
+    sums = [sum(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts]
+    assert [one.total for one in found] == pytest.approx([-total / 1000 for total in sums])
+    assert all(one.tokens is None for one in found)
+
+
 def test_each_server_is_an_arm_and_the_others_have_a_reason(tmp_path):
     twice = [Server(SMOL.id, f"http://127.0.0.1:{port}/v1", "smol") for port in (8000, 8001)]
     arms, reasons = ServedBackend(twice).arms([SMOL, Model(id="a/b")])

@@ -100,3 +100,15 @@ def test_equal_terms_keep_their_order():
 def test_values_out_of_range_are_refused(arguments, keywords, message):
     with pytest.raises(ValueError, match=message):
         select(*arguments, **keywords)
+
+
+def test_a_cell_believed_in_part_is_in_part_a_missing_one():
+    scores = np.array([[0.9, 0.2], [0.3, 0.6], [np.nan, 0.4]])
+    wholly = select([0.5] * 3, [1, 1], scores)
+    assert select([0.5] * 3, [1, 1], scores, belief=np.ones((3, 2))).s == pytest.approx(wholly.s)
+    half = select([0.5] * 3, [1, 1], scores, belief=[[0.5, 1], [1, 1], [1, 1]])
+    mean = (0.9 + 0.3) / 2
+    assert half.benchmark_term[0] == pytest.approx(((0.9 + mean) / 2 + 0.2) / 2)
+    assert half.benchmark_term[1:] == pytest.approx(wholly.benchmark_term[1:])
+    with pytest.raises(ValueError, match="belief"):
+        select([0.5] * 3, [1, 1], scores, belief=np.full((3, 2), 1.5))
