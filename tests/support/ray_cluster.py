@@ -11,9 +11,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from agent.settings import worker_environment
 
 SECRET = "a-secret-of-the-node"
+OPEN = {"RAY_AUTH_MODE": "disabled"}  # a token that lies in somebody's home is not for this cluster
 
 
 @contextmanager
@@ -34,6 +37,7 @@ def cluster(root, cpus=2, gpus=2):
         "PYTHONPATH": str(root),
         "MIRROR_API_KEY": SECRET,
         "HF_TOKEN": SECRET,
+        **OPEN,
     }
     log = Path(folder, "start.log")
     with log.open("wb") as output:
@@ -42,7 +46,10 @@ def cluster(root, cpus=2, gpus=2):
         )
     try:
         _wait(head, log)
-        yield address
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in OPEN.items():
+                patch.setenv(name, value)
+            yield address
     finally:
         # SIGTERM lets Ray wait half a minute for each of its parts.
         os.killpg(head.pid, signal.SIGKILL)
