@@ -46,9 +46,12 @@ class Estimator:
     _known: dict[tuple[str, str], tuple[_Part, _Part]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, deps: Deps) -> Estimator:
-        """The estimator of this deployment, as its ledger stands now."""
-        return cls(deps.runner, deps.ledger.took())
+    def of(cls, deps: Deps, run: str | None = None) -> Estimator:
+        """The estimator of this deployment, as its ledger stands now but for ``run`` itself.
+
+        A resumed run must reserve what its plan was priced at, not what it has learnt since.
+        """
+        return cls(deps.runner, [one for one in deps.ledger.took() if one.forecast.run != run])
 
     def seconds(self, arm: Arm, benchmark: str, items: int, *, loaded: bool) -> Range:
         """So many items, after loading and probing the arm unless it is ``loaded``.

@@ -54,8 +54,8 @@ class Meter:
 
     @cached_property
     def _estimator(self) -> Estimator:
-        """As the ledger stands before anything of this run is measured."""
-        return Estimator.of(self.deps)
+        """From what the ledger has of other runs."""
+        return Estimator.of(self.deps, self.plan.run)
 
     def measure(self, arm: Arm, items: Mapping[str, Sequence[str]]) -> Iterator[ItemResult]:
         """Yield a result for each of the items (by benchmark), the arm's probe before its first.
@@ -105,9 +105,13 @@ class Meter:
             return 0.0
         self._go_on(arm)
         what = f"probe {arm.name}"
-        first = next(step for step in self.plan.steps if step.arm == arm).benchmark
-        loading = self._price(self._estimator.seconds(arm, first, 0, loaded=False).high)
-        self.deps.ledger.expect(self._estimator.forecast_loading(self.plan.run, arm, first, what))
+        first = next(step for step in self.plan.steps if step.arm == arm)
+        seconds = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        # History that came after the plan must not reserve more than was approved for the step.
+        loading = min(self._price(seconds), first.usd_high)
+        self.deps.ledger.expect(
+            self._estimator.forecast_loading(self.plan.run, arm, first.benchmark, what)
+        )
         with self._paid(what, loading):
             self.deps.progress(Progress(what, 0))
             with self.turns.elsewhere():
@@ -142,8 +146,8 @@ class Meter:
     def _reserve(self, step: Step) -> float:
         """Dollars to reserve for one item: the step's upper price, less loading and the check.
 
-        History that came after the plan can put those above the whole step; an item without a
-        reserve would pass the cap unasked, so it then gets its share of the step.
+        Where those may take all of the step, an item still gets its share of it: one without a
+        reserve would pass the cap unasked.
         """
         first = next(one for one in self.plan.steps if one.arm == step.arm)
         loading = self._loading[step.arm.name] if step == first else 0.0

@@ -205,3 +205,25 @@ def test_without_a_range_there_is_no_prior_to_correct_by(deps):
     measured(deps)
     estimator = Estimator(Certain({}), deps.ledger.took())
     assert estimator.seconds(ARM, "pubmedqa", 8, loaded=False) == (0.0, 8.0, 16.0)
+
+
+@pytest.mark.parametrize("learnt_from", ["itself", "a later run"])
+def test_a_run_that_is_resumed_reserves_what_its_plan_was_priced_at(deps, learnt_from):
+    choices = (BenchmarkChoice(task="pubmedqa", weight=1.0, reason=""),)
+    design = local_plan.Design((ARM, OTHER), choices, 8)
+    deps = replace(deps, runner=ScriptedRunner({world.GOOD: 1.0, world.POOR: 0.0}))
+    steps = local_plan.steps(Estimator.of(deps), design, NULL, deps, 99)
+    cap = sum(step.usd_high for step in steps)
+    plan = Plan(thread="t", run="killed", steps=steps, seed=99, cap_usd=cap)
+    approval = world.approval(plan)
+    deps.ledger.record_approval(approval)
+    if learnt_from == "itself":
+        stop = iter([None] * 4 + ["killed"] * 99)
+        assert herd_runner.run(plan, approval, deps, lambda: next(stop)).stopped == "killed"
+    else:
+        measured(deps, "later")
+    # A scripted arm loads in no time at all, a surprise that makes other arms very uncertain.
+    assert Estimator.of(deps).seconds(OTHER, "pubmedqa", 0, loaded=False).high > 100
+    result = herd_runner.run(plan, approval, deps)
+    assert result.stopped is None
+    assert result.failed == {}
