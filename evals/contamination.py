@@ -11,10 +11,11 @@ that the model did not see. Rates carry 95 % Wilson intervals.
 
 The clean sets share benchmark and model with the planted ones, so this false-positive rate is
 that of a model trained on *other* items of the same kind, the harder case. The power is that for
-what was learned last: years of other training in between would fade it. k, level and shuffles are
-the papers' or the method's defaults. A first recipe (rate 2e-4, seed 1) left almost nothing
-undetected; the rate was lowered, and the figures are of seed 2, read once. Times are of one core,
-in processor seconds.
+what was learned last: years of other training in between would fade it. k and level are the
+papers' or the method's defaults, runs of texts and shuffles those of a run's check, chosen for
+what they cost. A first recipe (rate 2e-4, seed 1) left almost nothing undetected; the rate was
+lowered, and the figures are of seed 2, read once with nine shuffles and once with the four of a
+run. Times are of one core, in processor seconds.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from memory.errors import MirrorError
 from tools.clients import items, weights
 from tools.clients.log_probs import token_log_probs
 from tools.clients.unpack import materialize, unpacked
+from tools.contamination_check import SHUFFLES
 from tools.methods.contamination import membership_test, min_k, min_k_plus_plus, order_test
 from tools.methods.intervals import wilson
 
@@ -50,7 +52,7 @@ TASKS = {
     "commonsense_qa": "question",
     "social_iqa": "context",
 }
-ITEMS, SHARDS, SHUFFLES = 16, 4, 9
+ITEMS, SHARDS = 16, 4
 CHARS = (30, 90)  # short questions: processor time is dear
 DOSES = (1, 2, 4)
 LEARNING_RATE = 5e-5

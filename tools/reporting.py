@@ -29,6 +29,7 @@ from tools import (
     prototype_deltas,
 )
 from tools.answer_format import form_of
+from tools.dossier import VOID
 from tools.value_of_information import doubt
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
     )
     environment.filters["cell"] = _cell
     return environment.get_template(template).render(
-        d={**dict.fromkeys(LEFT_OUT), **dossier},
+        # A conversation from before a key was added has none of it, which is not an error.
+        d={**VOID, **dict.fromkeys(LEFT_OUT), **dossier},
         constant=CONSTANT,
         registry=deps.registry,
         timing=estimating.timing(deps.ledger.took(dossier["run"])),

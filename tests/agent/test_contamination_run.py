@@ -8,7 +8,7 @@ import world
 
 from agent.session import Decided
 from memory.records import CONSTANT, Origin
-from tools import deciding
+from tools import deciding, reporting
 
 FILES = {
     task: [[f"{task} {run} asks {n}" for n in range(4)] for run in range(4)]
@@ -103,3 +103,11 @@ def test_an_unflagged_run_is_ranked_as_if_nothing_had_been_checked(tmp_path):
     assert {one.weight for one in state["contamination"]} == {1.0}
     assert all(one.flags for one in state["contamination"])
     assert deciding.decide({**state, "contamination": None}, made.deps) == checked
+
+
+def test_a_conversation_from_before_the_check_still_gets_its_report(flagged):
+    made, _, _ = flagged
+    older = {key: value for key, value in made.state("t").items() if key != "contamination"}
+    folder = reporting.write(older | {"run": "older"}, made.deps)
+    assert "Trained on the benchmark?" not in (folder / "report.html").read_text("utf-8")
+    assert deciding.decide(older, made.deps).ranking[0].model.startswith(world.GOOD)
