@@ -8,6 +8,9 @@ Every node needs Mirror with the same extras, and the weights: at the same path 
 that all nodes share; GGUF needs one, it is unpacked into MIRROR_CACHE) or in the node's own
 Hugging Face cache. One that lacks them says so (``ray_node``).
 
+A cluster with token authentication needs RAY_AUTH_MODE=token here too: Ray asks one that refuses
+it for minutes before it gives up.
+
 Ray is imported when the first worker or number is asked for, never before.
 """
 

@@ -297,7 +297,8 @@ print(event["pid"], event["env"]["TMPDIR"])
 def test_an_actor_that_dies_is_an_arm_that_failed(address, tmp_path):
     worker = on_cluster(address).start(tmp_path / "w.log", 10)
     events = worker.ask(
-        {"do": "time.sleep(0.5); os.kill(os.getppid(), 9); time.sleep(60)"}, timeout=20
+        {"do": "actor = os.getppid(); time.sleep(0.5); os.kill(actor, 9); time.sleep(60)"},
+        timeout=20,
     )
     pid = next(events)["pid"]
     with pytest.raises(ArmFailed, match=r"The evaluation actor ended .*w\.log"):
