@@ -7,6 +7,7 @@ that can't be opened or one that stays locked is one clear line (``StoreUnavaila
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_SECONDS = 15.0
+_PAUSE = 0.05
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space and run the same command again",
@@ -93,10 +95,23 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise damaged(path, verdict)
-    connection.execute("PRAGMA journal_mode=WAL")
+    _to_wal(connection)
     # FULL: an approval or a paid result must survive a power cut, not only a crash.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL, waiting for another process that does so: SQLite itself doesn't, for this."""
+    for _ in range(int(BUSY_SECONDS / _PAUSE)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_PAUSE)
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager

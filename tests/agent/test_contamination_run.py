@@ -9,6 +9,7 @@ import world
 from agent.session import Decided
 from memory.records import CONSTANT, Origin
 from tools import deciding, reporting
+from tools.methods.intervals import pool
 
 FILES = {
     task: [[f"{task} {run} asks {n}" for n in range(4)] for run in range(4)]
@@ -48,11 +49,13 @@ def flagged(tmp_path_factory):
 
 def test_a_flag_lowers_the_weight_of_that_score_alone(flagged):
     _, decision, _ = flagged
-    good = values(decision, world.GOOD)
-    assert good["pubmedqa"] != good["medmcqa"]
-    # 0.6 of pubmedqa counts half: 0.3 against 0.4 of medmcqa.
-    expected = (0.3 * good["pubmedqa"] + 0.4 * good["medmcqa"]) / 0.7
-    assert line(decision, world.GOOD).value == pytest.approx(expected)
+    good = {one.benchmark: one for one in decision.measurements if one.model == world.GOOD}
+    both = [good["pubmedqa"], good["medmcqa"]]
+    ends = [[getattr(one, end) for one in both] for end in ("value", "low", "high")]
+    # 0.6 of pubmedqa counts half: 0.3 against 0.4 of medmcqa. The intervals differ in any case.
+    found = line(decision, world.GOOD)
+    assert (found.value, found.low, found.high) == pytest.approx(pool(*ends, [0.3, 0.4]))
+    assert found.low != pytest.approx(pool(*ends, [0.6, 0.4])[1])
 
 
 def test_a_flag_is_said_with_its_evidence_wherever_the_score_is(flagged):

@@ -166,6 +166,7 @@ def test_a_reason_to_stop_ends_all_arms_between_items(deps):
 
 
 def test_ctrl_c_ends_arms_that_hang_and_the_next_run_pays_nothing_twice(deps):
+    threads = threading.active_count()
     deps.runner.hang_after = 3
     plan = plan_of()
     approval = approved(plan, deps)
@@ -175,10 +176,12 @@ def test_ctrl_c_ends_arms_that_hang_and_the_next_run_pays_nothing_twice(deps):
             assert deps.runner.hanging.acquire(timeout=10)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    threading.Thread(target=interrupt, daemon=True).start()
+    interrupter = threading.Thread(target=interrupt, daemon=True)
+    interrupter.start()
     with pytest.raises(KeyboardInterrupt):
         herd_runner.run(plan, approval, deps)
-    assert threading.active_count() == 1
+    interrupter.join(10)
+    assert threading.active_count() == threads
     before = of_arms(deps.runner.asked)
     assert Counter(arm for arm, _ in before) == dict.fromkeys("abc", 3)
 
@@ -190,6 +193,7 @@ def test_ctrl_c_ends_arms_that_hang_and_the_next_run_pays_nothing_twice(deps):
 
 
 def test_a_full_disk_ends_all_arms(deps):
+    threads = threading.active_count()
     deps.runner.hang_after = 3
     plan = plan_of()
     approval = approved(plan, deps)
@@ -204,4 +208,4 @@ def test_a_full_disk_ends_all_arms(deps):
     deps.ledger.keep = full
     with pytest.raises(StoreUnavailable, match="disk is full"):
         herd_runner.run(plan, approval, deps)
-    assert threading.active_count() == 1
+    assert threading.active_count() == threads
