@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt carriers.txt
 	@touch $(READY)
 
 demo: $(READY) ## The main job, unattended: a real request, real models measured, a decision
-	MIRROR_MINUTES=0.8 $(BIN)/mirror select "Answer biomedical research questions with yes, no or maybe, from an abstract, in English, commercial use, on a laptop CPU, at most 0.5B parameters" --approve-up-to 0.10
+	MIRROR_MINUTES=1.2 $(BIN)/mirror select "Answer biomedical research questions with yes, no or maybe, from an abstract, in English, commercial use, on a laptop CPU, at most 0.5B parameters" --approve-up-to 0.10
 
 demo-healthcare: $(READY) ## RELM's healthcare request over the whole registry, to a priced, unapproved plan
 	$(BIN)/mirror select "Recommend LLM to generate clinical notes with Subjective, Objective, Assessment and Plan sections, based on doctor-patient dialogues. Commercial use, one 80 GB GPU, English" --refuse

@@ -1,5 +1,13 @@
 """Options of the suite: what a test needs that most machines don't have."""
 
+import signal
+
+
+def pytest_configure(config):
+    """A shell that starts the suite in the background has Ctrl-C ignored; some tests press it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_addoption(parser):
     parser.addoption(

@@ -43,7 +43,7 @@ ROWS = [
 
 def test_a_request_with_examples_ends_in_a_decision_on_them(tmp_path):
     made = world.session(tmp_path)
-    runner = OwnTaskRunner(Writer({world.GOOD: 0.5, world.POOR: 0.5}), made.deps.examples)
+    runner = OwnTaskRunner(Writer({world.GOOD: 1.0, world.POOR: 0.0}), made.deps.examples)
     object.__setattr__(made.deps, "runner", runner)
     name = terminal(made, examples=file_of(tmp_path, ROWS)).keep_examples()
     asked = list(made.say("t", world.REQUEST, {"examples": name}))[-1]
