@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from tools.methods.intervals import paired
 
@@ -113,6 +112,8 @@ def _t_tail(gains: NDArray[np.float64]) -> float:
         return float("nan")
     if np.ptp(gains) == 0:
         return 0.0 if gains[0] > 0 else 1.0
+    from scipy import stats  # half a second, and not needed before an arm was measured
+
     return float(stats.ttest_1samp(gains, 0.0, alternative="greater").pvalue)
 
 
@@ -165,6 +166,8 @@ def membership_test(scores: ArrayLike, reference: ArrayLike) -> MembershipTest:
     x, y = x[~np.isnan(x)], y[~np.isnan(y)]
     if not x.size or not y.size:
         raise ValueError("both the items and the reference need a score")
+    from scipy import stats
+
     found = stats.mannwhitneyu(x, y, alternative="greater")
     return MembershipTest(
         float(found.statistic) / (x.size * y.size), float(found.pvalue), x.size, y.size
