@@ -23,8 +23,9 @@ from agent.nodes.planner import planner
 from agent.nodes.report import report
 from agent.nodes.settle import settle
 from agent.state import State, answered
-from tools import requirements, toolbelt
+from tools import toolbelt
 from tools.deps import Deps
+from tools.request import requirements
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver

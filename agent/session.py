@@ -24,7 +24,7 @@ from memory.records import Approval, Decision, Plan, Question
 from memory.sqlite import clear_errors
 from tools.deps import Progress
 from tools.dossier import VOID
-from tools.requirements import check, checked
+from tools.request.requirements import check, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

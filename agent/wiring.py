@@ -35,8 +35,8 @@ from tools.clients.ray_executor import RayExecutor
 from tools.clients.served_backend import ServedBackend, servers
 from tools.clients.vllm_backend import VllmBackend
 from tools.deps import Deps
-from tools.own_task import OwnTaskRunner
-from tools.price_book import price_of
+from tools.plans.price_book import price_of
+from tools.real_task.own_task import OwnTaskRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from agent.settings import Settings
     from tools.clients.executor import Executor
     from tools.deps import Embedder, Progress
-    from tools.price_book import Price
+    from tools.plans.price_book import Price
 
 
 def clock() -> datetime:

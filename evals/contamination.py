@@ -37,7 +37,7 @@ from memory.errors import MirrorError
 from tools.clients import items, weights
 from tools.clients.log_probs import token_log_probs
 from tools.clients.unpack import materialize, unpacked
-from tools.contamination_check import SHUFFLES
+from tools.herd.contamination_check import SHUFFLES
 from tools.methods.contamination import membership_test, min_k, min_k_plus_plus, order_test
 from tools.methods.intervals import wilson
 

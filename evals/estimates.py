@@ -33,11 +33,11 @@ from typing import TYPE_CHECKING, Any
 from agent import settings as environment
 from agent import wiring
 from memory.records import Approval, BenchmarkChoice, Plan
-from tools.estimating import Estimator, track_record
-from tools.local_plan import Design, steps
-from tools.measuring import Meter, items, kept
+from tools.herd.measuring import Meter, items, kept
+from tools.herd.turns import Turns
 from tools.methods.throughput import accuracy
-from tools.turns import Turns
+from tools.plans.estimating import Estimator, track_record
+from tools.plans.local_plan import Design, steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

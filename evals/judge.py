@@ -44,7 +44,7 @@ import numpy as np
 
 from evals.judge_verdicts import load, published
 from memory.errors import MirrorError
-from tools.judge_controls import ITEMS, verdict
+from tools.judging.controls import ITEMS, verdict
 from tools.methods import agreement
 from tools.methods.intervals import wilson
 

@@ -1,4 +1,4 @@
-"""How well ``tools.score_prediction`` places models and benchmarks nobody measured.
+"""How well ``tools.scores.prediction`` places models and benchmarks nobody measured.
 
     python -m evals.prediction [--jobs 24] --json
 
@@ -24,7 +24,7 @@ from scipy.stats import bootstrap, spearmanr
 
 from memory.registry import Registry
 from memory.scores import BUNDLED, resolve
-from tools.score_prediction import predict
+from tools.scores.prediction import predict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,9 +18,10 @@ import numpy as np
 from scipy import sparse
 
 from memory.vectors import write_atomically
-from tools import characterizer, domains, languages
+from tools import characterizer
 from tools.characterizer import Characteristics
 from tools.methods import lineage
+from tools.request import domains, languages
 
 if TYPE_CHECKING:
     from memory.registry import Registry

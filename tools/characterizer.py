@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from tools.domains import DOMAINS, domains_of, words_of
-from tools.languages import LANGUAGES
 from tools.methods.lineage import propagate
+from tools.request.domains import DOMAINS, domains_of, words_of
+from tools.request.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,7 +2,7 @@
 
 The approval is checked again here, against the ledger, before anything runs. The constant
 answer is free and goes first, on all items; then the arms race on growing samples of the same
-items (``tools.herd_race``), and one that certainly can't win is measured no further. Every
+items (``tools.herd.race``), and one that certainly can't win is measured no further. Every
 result is kept the moment it is known; a run that was killed goes on with what is missing.
 
 Where the runner has places for several arms (a cluster), those of a round are measured side by
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from memory.errors import BackendUntrustworthy, MirrorError, NotApproved
 from memory.records import CONSTANT, Measurement, Origin, Score
 from memory.sqlite import StoreUnavailable
-from tools.contamination import factors, unchecked
-from tools.herd_race import HerdRace
-from tools.measuring import Meter, Stopped, items, kept
+from tools.herd.contamination import factors, unchecked
+from tools.herd.measuring import Meter, Stopped, items, kept
+from tools.herd.race import HerdRace
+from tools.herd.turns import Turns
 from tools.methods.intervals import wilson
-from tools.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

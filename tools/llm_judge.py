@@ -6,8 +6,8 @@ once, and missing when it still can't be read. Every reply is kept in the ledger
 protocol, prompt version) the moment it is paid for, so a run that was killed pays nothing twice.
 
 Departs from the paper: its medical questions became a slot for the domain, its free text typed
-JSON, and a judge must not be of the candidate's family (``tools.families``) and must rate two
-constant answers below the real ones (``tools.judge_controls``).
+JSON, and a judge must not be of the candidate's family (``tools.judging.families``) and must rate
+two constant answers below the real ones (``tools.judging.controls``).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from prompts import library
 from tools.clients.chat import ChatFailed, ChatRefused
 from tools.deps import Message, Progress, silent
 from tools.envelope import enclose, fence
-from tools.families import check_impartial
-from tools.judge_reply import DIMENSIONS, Choice, Form, Review, read_reply
+from tools.judging.families import check_impartial
+from tools.judging.reply import DIMENSIONS, Choice, Form, Review, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from memory.records import Control, JudgedItem, JudgedTask
     from memory.registry import Registry
     from prompts.library import Prompt
-    from tools.judge_chat import Judge
+    from tools.judging.chat import Judge
 
 GIVE_UP = 3
 """So many items in a row without a reply end a run: the server is down, not the item odd."""
@@ -47,7 +47,7 @@ Result = TypeVar("Result", Grade, Preference)
 class Judged:
     """What a run of judging found. ``stopped``: why it ended early, None when it did not.
 
-    ``controls``: of each judge, where they were asked for (``tools.judge_controls``).
+    ``controls``: of each judge, where they were asked for (``tools.judging.controls``).
     """
 
     grades: list[Grade] = field(default_factory=list)

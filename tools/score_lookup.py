@@ -10,7 +10,7 @@ import numpy as np
 
 from memory.errors import BadRequest
 from memory.records import BenchmarkChoice, Score, Selected
-from tools.contamination import suspicion
+from tools.herd.contamination import suspicion
 from tools.methods import selection
 
 if TYPE_CHECKING:

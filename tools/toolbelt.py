@@ -15,18 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
-from tools import (
-    benchmark_recommender,
-    constraints,
-    funnel,
-    own_task,
-    planning,
-    registry_search,
-    requirements,
-    score_lookup,
-    score_prediction,
-)
+from tools import benchmark_recommender, registry_search, score_lookup
+from tools.choosing import constraints, funnel
 from tools.clients.items import available
+from tools.plans import planning
+from tools.real_task import own_task
+from tools.request import requirements
+from tools.scores import prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,7 +211,7 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     names = [candidate.model for candidate in candidates]
     columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
     columns |= {score.benchmark: score.protocol for score in scores}
-    predicted = score_prediction.predict(
+    predicted = prediction.predict(
         names,
         columns,
         deps.scores.observations(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from langgraph.types import interrupt
 
 from memory.errors import BadRequest
-from tools import requirements
+from tools.request import requirements
 
 if TYPE_CHECKING:
     from agent.state import State

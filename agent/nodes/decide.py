@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memory.records import Finding
-from tools import deciding
+from tools.choosing import deciding
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools import reporting
+from tools.reports import reporting
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime

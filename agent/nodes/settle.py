@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.state import answered
 from memory.errors import BadRequest
-from tools import planning
+from tools.plans import planning
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime

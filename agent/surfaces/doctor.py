@@ -107,7 +107,7 @@ def _estimates(settings: Settings) -> str:
     """How good the estimates of this ledger's runs were."""
     from agent.wiring import clock
     from memory.ledger import Ledger
-    from tools.estimating import in_words, track_record
+    from tools.plans.estimating import in_words, track_record
 
     ledger = Ledger(settings.home / "ledger.sqlite", clock)
     try:

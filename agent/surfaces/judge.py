@@ -16,7 +16,7 @@ from memory.calibrations import Calibrations
 from memory.errors import BadRequest, MirrorError
 from memory.records import Approval, Arm, Plan, Step
 from prompts import library
-from tools import calibrating, labelled
+from tools.judging import calibrating, labelled
 
 if TYPE_CHECKING:
     import argparse
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from memory.ledger import Budget, Ledger
     from memory.records import Calibration, Interval
     from tools.deps import Chat, Progress
-    from tools.judge_chat import Judge
-    from tools.labelled import Labelled
+    from tools.judging.chat import Judge
+    from tools.judging.labelled import Labelled
 
 DONE, WAITING = 0, 3
 WORDING = {"pairs": "judge/pairwise", "ratings": "judge/rubric"}
@@ -84,7 +84,7 @@ def _approved(
     """The judge with a budget somebody approved; None when nobody did."""
     from agent import wiring
     from memory.ledger import Ledger
-    from tools.judge_chat import Judge
+    from tools.judging.chat import Judge
 
     texts = [pair.texts for pair in found.pairs] + [rating.texts for rating in found.ratings]
     if None in texts:

@@ -22,9 +22,10 @@ from memory.ledger import Ledger
 from memory.records import Origin
 from memory.registry import Registry
 from memory.scores import cells
-from tools import score_import, score_lookup, score_prediction, score_publishing
+from tools import score_lookup
 from tools.clients.hub_commit import open_pull_request
-from tools.score_sources import table_file
+from tools.scores import importing, prediction, publishing
+from tools.scores.sources import table_file
 
 if TYPE_CHECKING:
     import argparse
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from agent.settings import Settings
     from memory.records import Prediction, Score
     from memory.scores import Cell, Scores
-    from tools.score_import import Imported
     from tools.score_lookup import Known
-    from tools.score_publishing import Publication
+    from tools.scores.importing import Imported
+    from tools.scores.publishing import Publication
 
 SHOWN = 20  # reasons of an import; --json gives them all
 
@@ -135,8 +136,8 @@ def _import(args: argparse.Namespace, settings: Settings, scores: Scores) -> Non
     hub = wiring.hub(settings)
     ledger = Ledger(settings.home / "ledger.sqlite", wiring.clock)
     with closing(ledger), hub or nullcontext():
-        done = score_import.keep(
-            score_import.read(
+        done = importing.keep(
+            importing.read(
                 args.source,
                 hub=hub,
                 model=args.model,
@@ -213,9 +214,7 @@ def _missing(args: argparse.Namespace, settings: Settings, scores: Scores) -> No
 def _predicted(known: Known, scores: Scores) -> dict[tuple[str, str], Prediction]:
     columns = {name: next(iter(known.matrix.protocols.get(name, ())), None)
                for name in known.matrix.benchmarks}  # fmt: skip
-    found = score_prediction.predict(
-        known.matrix.models, columns, scores.observations(), Registry.load()
-    )
+    found = prediction.predict(known.matrix.models, columns, scores.observations(), Registry.load())
     return {(one.model, one.benchmark): one for one in found}
 
 
@@ -248,26 +247,26 @@ def _shortlist(args: argparse.Namespace, settings: Settings) -> tuple[list[str],
 
 def _publish(args: argparse.Namespace, settings: Settings, scores: Scores) -> None:
     mine = scores.own([args.model])
-    made = score_publishing.prepare(args.model, mine, args.run, dict(args.places))
+    made = publishing.prepare(args.model, mine, args.run, dict(args.places))
     folder = settings.runs / "published"
     hub = wiring.hub(settings)
     _preview(made, settings)
-    if earlier := score_publishing.proposed(made, folder):
+    if earlier := publishing.proposed(made, folder):
         _line(f"Proposed already, nothing was sent: {earlier}")
         return
     ready = hub is not None and settings.hub_token is not None
     if hub is not None and ready and (args.yes or _said_yes(made)):
         with hub:
             address = open_pull_request(
-                hub, made.model, made.files, score_publishing.TITLE, made.description
+                hub, made.model, made.files, publishing.TITLE, made.description
             )
         if address is None:
             _line("The repository holds these results already; nothing was sent.")
             return
-        score_publishing.note_proposed(made, folder, address)
+        publishing.note_proposed(made, folder, address)
         _line(f"Pull request: {address}")
         return
-    home = score_publishing.write(made, folder)
+    home = publishing.write(made, folder)
     how = "run this again with --yes" if ready else "set MIRROR_OFFLINE=0 and MIRROR_HUB_TOKEN"
     _line(f"Nothing was sent. The files are in {home}; to open the pull request, {how}.")
 

@@ -21,7 +21,7 @@ from agent.session import Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
 from memory.errors import BadRequest, MirrorError, UnknownThread
 from memory.records import Approval, Plan, Question
-from tools import examples
+from tools.real_task import examples
 
 if TYPE_CHECKING:
     import argparse

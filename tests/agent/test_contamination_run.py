@@ -8,8 +8,9 @@ import world
 
 from agent.session import Decided
 from memory.records import CONSTANT, Origin
-from tools import deciding, reporting
+from tools.choosing import deciding
 from tools.methods.intervals import pool
+from tools.reports import reporting
 
 FILES = {
     task: [[f"{task} {run} asks {n}" for n in range(4)] for run in range(4)]

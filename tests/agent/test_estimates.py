@@ -9,7 +9,7 @@ import world
 from agent.session import Decided
 from agent.settings import Settings
 from agent.surfaces import doctor
-from tools.estimating import NEVER
+from tools.plans.estimating import NEVER
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from evals.estimates import figures, left_out
 from memory.ledger import Took
 from memory.records import Arm, Forecast
 from tools.clients.fakes import ScriptedRunner
-from tools.estimating import EDITION
 from tools.methods import throughput
+from tools.plans.estimating import EDITION
 
 ARM = Arm(name="a", model="o/m", backend="scripted")
 

@@ -10,8 +10,8 @@ from memory.ledger import Ledger
 from memory.records import Approval, JudgedTask, Plan
 from tools.clients.fakes import FixedClock, ScriptedChat
 from tools.envelope import PREFIX
-from tools.judge_chat import Judge
-from tools.price_book import TokenPrice
+from tools.judging.chat import Judge
+from tools.plans.price_book import TokenPrice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

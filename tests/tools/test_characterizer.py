@@ -3,7 +3,7 @@ import pytest
 
 from memory.records import LineageEdge, Model
 from tools.characterizer import NAMED, characteristics, facet_of, labels_of, phrase
-from tools.domains import DOMAINS, domains_of, words_of
+from tools.request.domains import DOMAINS, domains_of, words_of
 
 
 def edge(parent, relation="finetune"):

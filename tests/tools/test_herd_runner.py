@@ -13,9 +13,9 @@ from memory.records import CONSTANT, Approval, Arm, ItemResult, Origin, Plan, St
 from memory.scores import Scores
 from memory.sqlite import StoreUnavailable
 from tools import herd_runner
-from tools.comparing import compare
+from tools.choosing.comparing import compare
 from tools.deps import silent
-from tools.herd_race import HerdRace
+from tools.herd.race import HerdRace
 
 GOOD = Arm(name="good Q4", model="o/good", backend="hf", precision="Q4")
 BAD = Arm(name="bad", model="o/bad", backend="hf")

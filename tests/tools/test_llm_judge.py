@@ -9,9 +9,9 @@ from memory.registry import Registry
 from prompts import library
 from tools.clients.chat import ChatBusy, ChatRefused
 from tools.clients.fakes import FixedClock, ScriptedChat
-from tools.families import JudgeRefused
-from tools.judge_chat import Judge
-from tools.judge_reply import DIMENSIONS
+from tools.judging.chat import Judge
+from tools.judging.families import JudgeRefused
+from tools.judging.reply import DIMENSIONS
 from tools.llm_judge import compare, disagreement, grade, graded_message, paired_message
 
 ITEMS = [

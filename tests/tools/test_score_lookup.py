@@ -4,7 +4,7 @@ import pytest
 
 from memory.records import Arm, BenchmarkChoice, Candidate, Origin, Score
 from memory.scores import Scores
-from tools.contamination import assess
+from tools.herd.contamination import assess
 from tools.methods.contamination import OrderTest
 from tools.score_lookup import doubted, look_up, select
 

@@ -21,8 +21,8 @@ from memory.vectors import cache_file, cached_vectors, write_atomically
 from tools.clients import installed
 from tools.clients.task_files import Task, read_tasks, tasks_folder
 from tools.deps import Progress, silent
-from tools.domains import domains_of
-from tools.languages import CODES, LANGUAGES, languages_in
+from tools.request.domains import domains_of
+from tools.request.languages import CODES, LANGUAGES, languages_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

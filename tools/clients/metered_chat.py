@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memory.ledger import Budget
     from memory.records import ChatReply
     from tools.deps import Chat, Message
-    from tools.price_book import Price
+    from tools.plans.price_book import Price
 
 # What a chat template adds around a message, and around all of them; seen: 3 to 8 and 1 to 20.
 TOKENS_PER_MESSAGE, TOKENS_PER_CALL = 16, 64

@@ -17,7 +17,7 @@ import yaml
 
 from memory.errors import MirrorError
 from tools.clients import installed
-from tools.languages import languages_in
+from tools.request.languages import languages_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

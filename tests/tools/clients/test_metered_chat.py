@@ -14,7 +14,7 @@ from tools.clients.chat import ChatBroken, ChatBusy, ChatRefused, OpenAIChat, Pa
 from tools.clients.fakes import FixedClock, ScriptedChat
 from tools.clients.metered_chat import MeteredChat, most_tokens
 from tools.deps import Message
-from tools.price_book import TimePrice, TokenPrice
+from tools.plans.price_book import TimePrice, TokenPrice
 
 ASKED = [Message("user", "one two three")]
 PRICE = TokenPrice(1000.0, 2000.0)  # dollars per million: a token is a tenth of a cent in, two out

@@ -1,0 +1,1 @@
+"""Who is left and who wins: constraints, funnel, comparison, decision."""

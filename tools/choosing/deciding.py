@@ -1,0 +1,266 @@
+"""The decision: from evidence to a winner, or to the honest word that there is none.
+
+A measured candidate earns a recommendation only by beating the constant answer on the same
+items (one-sided 5 %; exact sign-flip test with benchmarks pooled by their weight, or at any time
+by the race that put the constant answer out). Among those that do, the best leads, and when the
+paired 90 % interval of another that is still in the race includes 0 it is too close to call:
+nobody wins. An arm measured on fewer benchmarks than another can't win;
+it can only keep another from winning, by being ahead on what they share. What was not measured
+is never ranked among what was. A score under suspicion of contamination has less weight among an
+arm's benchmarks, which is said wherever that arm is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from memory.records import CONSTANT, Decision, Origin, Ranked
+from tools import herd_runner
+from tools.choosing.comparing import lowered
+from tools.choosing.tally import Tally
+from tools.herd.contamination import factors, suspicion
+from tools.herd.race import HerdRace, RaceEnd
+from tools.methods.intervals import pool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from memory.records import (
+        Arm,
+        Comparison,
+        Contamination,
+        Measurement,
+        Plan,
+        Prediction,
+        Score,
+        Selected,
+    )
+    from tools.deps import Deps
+    from tools.dossier import Dossier
+
+FEW_ITEMS = 100
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All a decision rests on. ``not_measured``: why, by model or by arm name.
+
+    ``predicted``: the missing cells that can be relied on. ``weights``: σ_bench by benchmark; one
+    that is not named weighs nothing, unless none is. ``contamination``: of the measured arms;
+    ``suspected``: what earlier runs found, too.
+    """
+
+    measurements: Sequence[Measurement] = ()
+    comparisons: Sequence[Comparison] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    selected: Sequence[Selected] = ()
+    scores: Sequence[Score] = ()
+    predicted: Sequence[Prediction] = ()
+    arms: Sequence[Arm] = ()
+    not_measured: Mapping[str, str] = field(default_factory=dict)
+    race: RaceEnd = field(default_factory=RaceEnd)
+    contamination: Sequence[Contamination] = ()
+    suspected: Sequence[Contamination] = ()
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What the evidence says: the parts of a ``Decision`` that need no clock and no ledger.
+
+    ``winner`` and ``runner_up`` are None when anyone is level with the leader.
+    """
+
+    winner: str | None
+    runner_up: str | None
+    summary: str
+    ranking: tuple[Ranked, ...]
+    caveats: tuple[str, ...]
+
+
+def decide(dossier: Dossier, deps: Deps) -> Decision:
+    """Conclude from what ``dossier`` and the ledger hold. Works with no measurement at all."""
+    plan, measurements = dossier.get("plan"), dossier.get("measurements") or []
+    weights = {choice.task: choice.weight for choice in dossier.get("benchmarks") or ()}
+    measured = {measurement.arm for measurement in measurements}
+    found = dossier.get("contamination") or []
+    comparisons, race = (
+        _compared(plan, measured, weights, factors(found), deps)
+        if plan and measured
+        else ([], RaceEnd())
+    )
+    conclusion = conclude(
+        Evidence(
+            measurements=measurements,
+            comparisons=comparisons,
+            race=race,
+            weights=weights,
+            selected=dossier.get("selected") or (),
+            scores=dossier.get("scores") or (),
+            predicted=[one for one in dossier.get("predicted") or () if one.trusted],
+            arms=list(dict.fromkeys(step.arm for step in plan.steps)) if plan else (),
+            not_measured=_not_measured(dossier),
+            contamination=found,
+            suspected=deps.ledger.checks(),
+        )
+    )
+    run = dossier["run"]
+    return Decision(
+        thread=dossier["thread"],
+        run=run,
+        at=deps.clock().isoformat(timespec="seconds"),
+        winner=conclusion.winner,
+        runner_up=conclusion.runner_up,
+        summary=conclusion.summary,
+        ranking=conclusion.ranking,
+        measurements=tuple(measurements),
+        comparisons=tuple(comparisons),
+        spent_usd=deps.ledger.spent(run),
+        spent_minutes=deps.ledger.seconds(run) / 60,
+        caveats=conclusion.caveats,
+    )
+
+
+def _compared(
+    plan: Plan,
+    measured: AbstractSet[str],
+    weights: Mapping[str, float],
+    less: Mapping[tuple[str, str], float],
+    deps: Deps,
+) -> tuple[list[Comparison], RaceEnd]:
+    """How any two of the measured arms compare, and where their race stands."""
+    results = [one for one in herd_runner.results(plan, deps) if one.arm in measured]
+    herd = HerdRace.of(plan, deps.runner, results)
+    if herd is None:
+        return [], RaceEnd()
+    for arm in herd.arms.keys() - measured:
+        herd.race.withdraw(arm)
+    return herd.comparisons(results, weights, less), herd.end()
+
+
+def conclude(evidence: Evidence) -> Conclusion:
+    """Rank the evidence and say in plain words what follows from it."""
+    tally = Tally(
+        evidence.measurements,
+        evidence.comparisons,
+        evidence.weights,
+        evidence.race,
+        evidence.contamination,
+    )
+    rejected = [arm for arm in tally.order if arm not in {*tally.earning, *tally.partial}]
+    ranking = (
+        *(tally.recommended(arm) for arm in tally.earning),
+        *(tally.incomparable(arm) for arm in tally.order if arm in tally.partial),
+        *(tally.rejected(arm) for arm in rejected),
+        *_unmeasured(evidence),
+    )
+    by_standing = {line.standing: line.model for line in reversed(ranking)}
+    return Conclusion(
+        winner=by_standing.get("winner"),
+        runner_up=by_standing.get("runner-up"),
+        summary=tally.summary(ranking),
+        ranking=ranking,
+        caveats=tuple(_caveats(evidence, tally)),
+    )
+
+
+def _unmeasured(evidence: Evidence) -> Iterator[Ranked]:
+    """Arms that gave nothing, then shortlisted models without an arm, both by s."""
+    measured = {one.arm for one in evidence.measurements}
+    rank = {one.model: i for i, one in enumerate(evidence.selected)}
+    silent = [arm for arm in evidence.arms if arm.name not in measured and arm.model != CONSTANT]
+    for arm in sorted(silent, key=lambda arm: rank.get(arm.model, len(rank))):
+        reason = evidence.not_measured.get(arm.name, "no item was answered")
+        yield Ranked(model=arm.name, value=None, standing="not measured", reason=reason)
+    with_arm = {arm.model for arm in evidence.arms}
+    for one in evidence.selected:
+        if one.model not in with_arm:
+            yield _known_only(one, evidence)
+
+
+def _known_only(one: Selected, evidence: Evidence) -> Ranked:
+    """A shortlisted model on what is known or reliably predicted of it, or without a value."""
+    known = [score for score in evidence.scores if score.model == one.model]
+    guessed = [guess for guess in evidence.predicted if guess.model == one.model]
+    cells: list[Score | Prediction] = [*known, *guessed]
+    value = low = high = None
+    suspected = [found for score in known if (found := suspicion(score, evidence.suspected))]
+    if cells:
+        value, low, high = pool(
+            [cell.value for cell in cells],
+            [cell.value if cell.low is None else cell.low for cell in cells],
+            [cell.value if cell.high is None else cell.high for cell in cells],
+            lowered(
+                one.model,
+                [cell.benchmark for cell in cells],
+                evidence.weights,
+                {(one.model, found.benchmark): found.weight for found in suspected},
+            ),
+        )
+    trust = list(Origin)
+    reason = evidence.not_measured.get(one.model, "not measured here")
+    filled = f", {len(guessed)} reliably predicted" if guessed else ""
+    filled += "".join(f"; its {found.benchmark} {found.reason}" for found in suspected)
+    return Ranked(
+        model=one.model,
+        value=value,
+        low=low if guessed else None,
+        high=high if guessed else None,
+        # A mean is only as good as its least trusted part.
+        origin=max((cell.origin for cell in cells), key=trust.index, default=None),
+        standing="not measured",
+        reason=f"{reason}; s = {one.s:.2f}, {one.known_cells} of {one.cells} scores known{filled}",
+    )
+
+
+def _caveats(evidence: Evidence, tally: Tally) -> Iterator[str]:
+    sizes = [sum(one.n for one in found) for found in tally.measurements.values()]
+    if sizes and min(sizes) < FEW_ITEMS:
+        yield f"{min(sizes)} items are few: only large differences show on them."
+    if len(tally.order) > 2:
+        yield (
+            f"{len(tally.order)} candidates were each tested at 5 %: the more are tried, the more"
+            " easily one passes by luck."
+        )
+    for one in evidence.measurements:
+        if one.missing:
+            yield (
+                f"{one.arm} has no usable answer to {one.missing} of {one.n + one.missing} items"
+                f" of {one.benchmark}; they are left out, not counted as wrong."
+            )
+    sets = {frozenset(one.benchmark for one in found) for found in tally.measurements.values()}
+    if len(sets) > 1:
+        yield "Not every arm was measured on every benchmark; compare them only pairwise."
+    for arm in evidence.arms:
+        if arm.name in tally.measurements and arm.note:
+            yield f"{arm.name}: {arm.note}."
+        if arm.name in tally.measurements and arm.name in evidence.not_measured:
+            yield f"{arm.name} was not measured to the end: {evidence.not_measured[arm.name]}"
+    yield from _suspicions(evidence.contamination)
+    unmeasured = [one.model for one in evidence.selected if one.model in evidence.not_measured]
+    if unmeasured and tally.order:
+        yield f"{len(unmeasured)} shortlisted models were not measured, {unmeasured[0]} first."
+
+
+def _suspicions(found: Sequence[Contamination]) -> Iterator[str]:
+    """What is suspected, one by one; what could not be checked, by its reason."""
+    for one in found:
+        if one.weight < 1:
+            yield f"{one.arm} {one.reason} [{one.benchmark}]."
+    unchecked: dict[str, list[str]] = {}
+    for one in found:
+        if not one.flags:
+            unchecked.setdefault(one.reason, []).append(f"{one.arm} on {one.benchmark}")
+    for reason, scores in unchecked.items():
+        yield f"{', '.join(scores)}: {reason}."
+
+
+def _not_measured(dossier: Dossier) -> dict[str, str]:
+    """Why, by model or arm: the plan's reasons, a refusal, the failures of the run."""
+    plan, approval = dossier.get("plan"), dossier.get("approval")
+    reasons = dict(plan.not_measured) if plan else {}
+    if plan and approval and approval.decision == "refuse":
+        refused = dict.fromkeys((step.arm.name for step in plan.steps), "the plan was refused")
+        reasons |= refused
+    return reasons | (dossier.get("failed") or {})

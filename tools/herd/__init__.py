@@ -1,0 +1,1 @@
+"""Inside HERD's first stage: the race, its items, its meter, contamination."""

@@ -1,0 +1,219 @@
+"""Paying for and measuring items of one arm: reserved before, settled after, kept at once.
+
+A crash between reserving and settling leaves the reserve spent, not unpaid work; a result is in
+the ledger before the next item begins, so nothing is ever paid twice.
+
+Several arms may be measured at once. Money is reserved and settled here, in one place and one at
+a time, wherever the work itself is done, so the cap holds for all of them together: it counts
+what every arm in flight has reserved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from memory.records import CONSTANT
+from tools.deps import Progress
+from tools.herd import contamination_check
+from tools.herd.contamination import unchecked
+from tools.plans.estimating import Estimator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from memory.ledger import Budget
+    from memory.records import Arm, Contamination, ItemResult, Plan, Step
+    from tools.deps import Deps
+    from tools.herd.turns import Turns
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """There was a reason to end the run between two items."""
+
+
+@dataclass
+class Meter:
+    """Measures the arms of one plan within ``budget``, until ``stop`` gives a reason not to.
+
+    Whoever measures holds ``turns``, which is let go only while a back end works.
+    """
+
+    plan: Plan
+    deps: Deps
+    budget: Budget
+    stop: Callable[[], str | None]
+    turns: Turns
+    _loading: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def _estimator(self) -> Estimator:
+        """From what the ledger has of other runs."""
+        return Estimator.of(self.deps, self.plan.run)
+
+    def measure(self, arm: Arm, items: Mapping[str, Sequence[str]]) -> Iterator[ItemResult]:
+        """Yield a result for each of the items (by benchmark), the arm's probe before its first.
+
+        Raises:
+            Stopped: ``stop`` gave a reason; the free constant answer always goes on.
+            NotApproved: the next item would pass the cap.
+            BackendUntrustworthy: the arm failed its probe.
+        """
+        if arm.name not in self._loading:
+            self._loading[arm.name] = self._probe(arm)
+        for benchmark, todo in items.items():
+            step = next(s for s in self.plan.steps if (s.arm, s.benchmark) == (arm, benchmark))
+            yield from self._run(step, todo)
+
+    def check(self, step: Step) -> Contamination:
+        """What is known, or can be found out, of the step's contamination; paid for once.
+
+        Raises as ``measure`` does, and ValueError when the log-probabilities are no numbers.
+        """
+        arm = step.arm
+        check = contamination_check.prepare(self.deps.runner, arm, step.benchmark)
+        if isinstance(check, str):
+            return unchecked(arm, step.benchmark, check)
+        if known := self.deps.ledger.check(arm, step.benchmark, check.key):
+            return known
+        if arm.name not in self._loading:
+            self._loading[arm.name] = self._probe(arm)
+        what = f"{step.benchmark}: contamination check of {arm.name}"
+        totals: list[float] = []
+        with (
+            self._paid(what, self._price(check.seconds[2])),
+            _closing(check.reader.log_probs(arm, check.texts)) as found,
+        ):
+            for done in range(len(check.texts)):
+                self.deps.progress(Progress(what, done, len(check.texts)))
+                self._go_on(arm)
+                totals.append(next(found).total)
+            concluded = check.conclude(totals)
+            self.deps.ledger.keep_check(arm, check.key, concluded)
+        self.deps.progress(Progress(what, len(totals), len(totals)))
+        return concluded
+
+    def _probe(self, arm: Arm) -> float:
+        """Load and probe; dollars that were reserved for it."""
+        if arm.model == CONSTANT:
+            return 0.0
+        self._go_on(arm)
+        what = f"probe {arm.name}"
+        first = next(step for step in self.plan.steps if step.arm == arm)
+        seconds = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        # History that came after the plan must not reserve more than was approved for the step.
+        loading = min(self._price(seconds), first.usd_high)
+        self.deps.ledger.expect(
+            self._estimator.forecast_loading(self.plan.run, arm, first.benchmark, what)
+        )
+        with self._paid(what, loading):
+            self.deps.progress(Progress(what, 0))
+            with self.turns.elsewhere():
+                self.deps.runner.probe(arm)
+        return loading
+
+    def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
+        what = f"{step.benchmark}: {step.arm.name}"
+        reserve = self._reserve(step)
+        if step.arm.model != CONSTANT:
+            self.deps.ledger.expect(
+                self._estimator.forecast_item(self.plan.run, step.arm, step.benchmark, what)
+            )
+        before = len(kept(step, self.plan, self.deps)) if step.arm.model != CONSTANT else 0
+        with _closing(self.deps.runner.run(step.arm, step.benchmark, todo)) as outcomes:
+            for done in range(before, before + len(todo)):
+                self.deps.progress(Progress(what, done, step.items))
+                self._go_on(step.arm)
+                with self._paid(what, reserve) as bill:
+                    with self.turns.elsewhere():
+                        result = next(outcomes, None)
+                    if result is None:
+                        return
+                    _check(result, step, todo)
+                    bill.seconds, bill.usd = result.seconds, result.usd
+                    cost = result.usd + self._price(result.seconds)
+                    paid = result.model_copy(update={"usd": cost, "run": self.plan.run})
+                    self.deps.ledger.keep(step.arm, _key(step, self.plan), paid)
+                yield paid
+        self.deps.progress(Progress(what, before + len(todo), step.items))
+
+    def _reserve(self, step: Step) -> float:
+        """Dollars to reserve for one item: the step's upper price, less loading and the check.
+
+        Where those may take all of the step, an item still gets its share of it: one without a
+        reserve would pass the cap unasked.
+        """
+        first = next(one for one in self.plan.steps if one.arm == step.arm)
+        loading = self._loading[step.arm.name] if step == first else 0.0
+        check = contamination_check.seconds(self.deps.runner, step.arm, step.benchmark)[2]
+        spare = step.usd_high - loading - self._price(check)
+        return (spare if spare > 0 else step.usd_high) / step.items
+
+    def _go_on(self, arm: Arm) -> None:
+        if arm.model != CONSTANT and (reason := self.stop()):
+            raise Stopped(reason)
+
+    @contextmanager
+    def _paid(self, what: str, reserve: float) -> Iterator[_Bill]:
+        """Reserve, do it, settle. Time is what the back end says, else what the clock says."""
+        if reserve > 0:
+            self.budget.spend(f"reserve: {what}", reserve)
+        bill = _Bill()
+        begin = time.monotonic()
+        try:
+            yield bill
+        finally:
+            seconds = time.monotonic() - begin if bill.seconds is None else bill.seconds
+            self.budget.settle(what, reserve, bill.usd + self._price(seconds), seconds)
+
+    def _price(self, seconds: float) -> float:
+        return self.deps.usd_per_hour * seconds / 3600
+
+
+@dataclass
+class _Bill:
+    """What one piece of work cost, filled in by who did it."""
+
+    seconds: float | None = None
+    usd: float = 0.0
+
+
+def items(step: Step, plan: Plan, deps: Deps) -> list[str]:
+    """The ids of a step's items, in the order they were drawn."""
+    return deps.runner.items(step.benchmark, step.items, plan.seed)
+
+
+def kept(step: Step, plan: Plan, deps: Deps) -> dict[str, ItemResult]:
+    """What the ledger has of a step's items, by item id."""
+    held = deps.ledger.done(step.arm, step.benchmark, _key(step, plan))
+    return {item: held[item] for item in items(step, plan, deps) if item in held}
+
+
+def _key(step: Step, plan: Plan) -> str:
+    """The protocol a result is kept under; the constant answer's includes its sample."""
+    if step.arm.model == CONSTANT:
+        return f"{step.protocol} · {step.items} items of seed {plan.seed}"
+    return step.protocol
+
+
+def _check(result: ItemResult, step: Step, asked: Sequence[str]) -> None:
+    if result.item not in asked or result.benchmark != step.benchmark:
+        raise ValueError(f"the back end answered {result.item!r}, which it was not asked")
+    if result.correct is not None and not 0 <= result.correct <= 1:
+        raise ValueError(f"the back end graded {result.item!r} {result.correct}, not in [0, 1]")
+
+
+@contextmanager
+def _closing(outcomes: Iterator[T]) -> Iterator[Iterator[T]]:
+    """A generator that holds a worker process lets go of it on exit, not some day."""
+    try:
+        yield outcomes
+    finally:
+        if isinstance(outcomes, Generator):
+            outcomes.close()

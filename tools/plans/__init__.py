@@ -1,0 +1,1 @@
+"""What measuring would cost, and what it could change."""

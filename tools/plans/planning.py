@@ -1,0 +1,155 @@
+"""The priced plan: what to measure, for how much, and which choice it could change.
+
+Where weights and items are on this machine, what is measured here (``tools.plans.local_plan``);
+else what the best of the shortlist would take on rented GPUs (``tools.plans.rented_plan``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from memory.errors import BadRequest
+from memory.records import CONSTANT, Plan
+from tools.plans import hub_lookup, local_plan, renting
+from tools.plans.estimating import Estimator
+from tools.plans.rented_plan import MOST_ARMS, TOO_MANY, rented
+from tools.plans.value_of_information import doubt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tools.deps import Deps
+    from tools.dossier import Dossier
+
+NO_ITEMS = "not shortlisted, and the weightiest benchmark has no items on this machine"
+
+
+def make_plan(
+    dossier: Dossier, deps: Deps, *, items: int | None = None, cap_usd: float | None = None
+) -> Plan:
+    """Plan to measure what can be measured here within ``deps.minutes`` of expected time.
+
+    Arms are the shortlisted models whose weights can be reached, then other candidates (best
+    first) whose weights can be, at most ``MOST_ARMS``, and the constant answer last. Every
+    benchmark gets the same number of items: ``items`` whatever it takes, else as many as fit.
+    Where even ``LEAST_ITEMS`` take too long, benchmarks of least weight go first, then arms of
+    lowest rank; the last of each stays, and the plan shows what it takes.
+
+    Where nothing can be measured, the best ``MOST_ARMS`` of the shortlist are priced for rented
+    GPUs, in steps that are not ``here``. A plan without steps says in ``not_measured`` why.
+
+    The cap is the least of ``cap_usd``, the user's budget and the upper end of the price.
+    """
+    needed = dossier.get("requirements")
+    shortlist = [deps.registry.models[one.model] for one in dossier.get("selected") or ()]
+    arms, constant, reasons = local_plan.reachable(shortlist, dossier, deps)
+    choices = [c for c in dossier.get("benchmarks") or () if c.items_source is not None]
+    rental = renting.rental(dossier, deps.gpu_usd_per_hour, items)
+    seed = seed_of(dossier["run"])
+    if arms and choices and local_plan.worthwhile(arms, dossier):
+        estimator = Estimator.of(deps)
+        design = local_plan.fit(estimator, deps.minutes, arms[:MOST_ARMS], choices, items)
+        steps = local_plan.steps(estimator, design, constant, deps, seed, _change(design, dossier))
+        absent = [model for model in shortlist if model.id in reasons]
+        said = hub_lookup.remarks(absent, deps)
+        reasons = {
+            model.id: local_plan.joined(
+                reasons[model.id], said.get(model.id, ""), rental.quote(model)
+            )
+            for model in absent
+        }
+        late = f"no time for it within {deps.minutes:g} minutes"
+        reasons |= {arm.name: late for arm in arms[len(design.arms) :]}
+        reasons |= {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]}
+    else:
+        steps, reasons = rented(rental, shortlist, constant, dossier, deps)
+        reasons |= {arm.name: NO_ITEMS for arm in arms}
+    budget = needed.budget_usd if needed else None
+    high = sum(step.usd_high for step in steps)
+    return Plan(
+        thread=dossier["thread"],
+        run=dossier["run"],
+        steps=steps,
+        seed=seed,
+        cap_usd=min(cap for cap in (cap_usd, budget, high) if cap is not None),
+        not_measured=reasons,
+        registry=deps.registry.version,
+        requirements=_digest(needed.model_dump_json() if needed else ""),
+        gpu_usd_per_hour=None if all(step.here for step in steps) else rental.usd_per_hour,
+    )
+
+
+def seed_of(run: str) -> int:
+    """The seed of a run's random choices: the first 32 bits of SHA-256 over its id."""
+    return int(_digest(run)[:8], 16)
+
+
+def drop(plan: Plan, names: Sequence[str]) -> Plan:
+    """The plan without these arms (or every arm of these models); its hash changes.
+
+    Raises:
+        BadRequest: no such arm, the constant answer, or nothing left to measure.
+    """
+    there = {name for step in plan.steps for name in (step.arm.name, step.arm.model)}
+    if unknown := [name for name in names if name not in there]:
+        arms = ", ".join(dict.fromkeys(step.arm.name for step in plan.steps))
+        raise BadRequest(f"The plan has no arm {unknown[0]!r}; it has {arms}.")
+    gone = {s.arm.name: s.arm for s in plan.steps if {s.arm.name, s.arm.model} & set(names)}
+    kept = tuple(step for step in plan.steps if step.arm.name not in gone)
+    if any(arm.model == CONSTANT for arm in gone.values()):
+        raise BadRequest("The constant answer is free and stays: every candidate must beat it.")
+    if all(step.arm.model == CONSTANT for step in kept):
+        raise BadRequest("Nothing would be left to measure; refuse the plan instead.")
+    reasons = plan.not_measured | dict.fromkeys(gone, "dropped from the plan by a person")
+    return plan.model_copy(update={"steps": kept, "not_measured": reasons})
+
+
+def with_cap(plan: Plan, cap_usd: float) -> Plan:
+    """The plan under another cap; its hash changes. Raises BadRequest unless cap_usd >= 0."""
+    if not (math.isfinite(cap_usd) and cap_usd >= 0):
+        raise BadRequest(f"A cap is a number of dollars, 0 or more, not {cap_usd}.")
+    return plan.model_copy(update={"cap_usd": cap_usd})
+
+
+def describe(plan: Plan) -> str:
+    """The plan in a few lines: arms, price and time with their ranges, what it leaves out."""
+    left_out = Counter(plan.not_measured.values())
+    lines = [f"Not measured: {count} ({reason})" for reason, count in left_out.most_common()]
+    if not plan.steps:
+        return "\n".join([f"{plan.hash}: nothing can be measured here or priced elsewhere", *lines])
+    low, high = (
+        [sum(getattr(step, f"{what}_{end}") for step in plan.steps) for what in ("usd", "minutes")]
+        for end in ("low", "high")
+    )
+    arms = list(dict.fromkeys(s.arm.name for s in plan.steps))
+    tasks = {step.benchmark: step.items for step in plan.steps}
+    on = ", ".join(f"{task} ({items} items)" for task, items in tasks.items())
+    head = (
+        f"{plan.hash}: {', '.join(arms)} on {on}:"
+        f" ${plan.usd:.2f} ({low[0]:.2f}-{high[0]:.2f}),"
+        f" {plan.minutes:.1f} minutes ({low[1]:.1f}-{high[1]:.1f}), cap ${plan.cap_usd:.2f}"
+    )
+    if plan.gpu_usd_per_hour is not None:
+        head += (
+            f"; priced for a rented GPU at ${plan.gpu_usd_per_hour:.2f} an hour"
+            " (an assumption, MIRROR_GPU_USD_PER_HOUR)"
+        )
+    basis = [f"Time: {plan.steps[0].basis}"] if plan.steps[0].basis else []
+    return "\n".join([head, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
+
+
+def _change(design: local_plan.Design, dossier: Dossier) -> str:
+    """How likely the design's measurements are to change the choice."""
+    models = list(dict.fromkeys(arm.model for arm in design.arms))
+    open_question = doubt(dossier, design.items, models)
+    if open_question is None:
+        return ""
+    chance = open_question.chance_of_change(models, [choice.task for choice in design.benchmarks])
+    return f"changes the choice with p = {chance:.2f}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""HERD's second stage: the user's own examples and how answers to them are graded."""

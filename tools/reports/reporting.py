@@ -1,0 +1,214 @@
+"""The report of a run: what was asked, what fell away and why, what is known, what was paid.
+
+``write`` makes ``<runs>/<run>/`` with ``report.html`` (self-contained: no script, no network),
+``report.md``, ``report.json`` (the dossier, for programs) and ``eliminated.csv`` (each removed
+model with its one reason, computed again from the registry and the requirements).
+Everything from outside is escaped by Jinja; nothing in a card or an answer can become markup.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memory.errors import MirrorError
+from memory.records import CONSTANT, PrototypeAnswer, Record
+from tools import herd_runner
+from tools.choosing import funnel
+from tools.dossier import VOID
+from tools.plans import estimating
+from tools.plans.value_of_information import doubt
+from tools.real_task import own_task, prototype_deltas
+from tools.real_task.answer_format import form_of
+from tools.reports import plots
+from tools.scores import evidence_table
+
+if TYPE_CHECKING:
+    from memory.records import Elimination, Measurement, Prediction
+    from tools.deps import Deps
+    from tools.dossier import Dossier
+
+TEMPLATES = Path(__file__).parent / "templates"
+LEFT_OUT = ("messages", "strikes", "complaint")
+SHOWN, LETTERS = 10, 400  # examples side by side, and letters of each text
+
+
+def write(dossier: Dossier, deps: Deps) -> Path:
+    """Write the report's files and return their folder; a second writing replaces the first.
+
+    Raises:
+        MirrorError: the folder can't be written (no room, no permission); the line names it.
+    """
+    folder = deps.runs / dossier["run"]
+    fallen = eliminated(dossier, deps)
+    facts = {**_facts(dossier), "registry": deps.registry.version}
+    pages = {
+        "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
+        "eliminated.csv": _csv(fallen),
+        "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
+        "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
+    }
+    fresh = folder.with_name(folder.name + ".writing")
+    try:
+        fresh.mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            (fresh / name).write_text(text, "utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
+    except OSError as error:
+        raise MirrorError(
+            f"The report can't be written to {folder}: {error.strerror}. Make room or set "
+            f"MIRROR_RUNS, then: mirror resume {dossier['thread']}"
+        ) from error
+    return folder
+
+
+def eliminated(dossier: Dossier, deps: Deps) -> list[Elimination]:
+    """Each model that fell in stage 1 or 2, with the one reason, in registry order."""
+    needed, critical = dossier.get("requirements"), dossier.get("critical")
+    if needed is None or critical is None:
+        return []
+    _, first = funnel.critical(deps.registry.models, needed)
+    kept = {name: deps.registry.models[name] for name in critical.survivors}
+    _, second = funnel.important(kept, needed, deps.registry.models)
+    return [*first, *second]
+
+
+def _csv(fallen: list[Elimination]) -> str:
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(["model", "stage", "constraint", "reason"])
+    rows.writerows((one.model, one.stage, one.constraint, one.reason) for one in fallen)
+    return out.getvalue()
+
+
+def _facts(dossier: Dossier) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in dossier.items() if key not in LEFT_OUT}
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Record):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = _cell
+    return environment.get_template(template).render(
+        # A conversation from before a key was added has none of it, which is not an error.
+        d={**VOID, **dict.fromkeys(LEFT_OUT), **dossier},
+        constant=CONSTANT,
+        registry=deps.registry,
+        timing=estimating.timing(deps.ledger.took(dossier["run"])),
+        evidence=evidence_table.table(dossier),
+        pictures=_pictures(dossier) if autoescape else {},
+        prototype=_prototype(dossier, deps),
+    )
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """The top arms on the user's own examples: measures, and answers side by side."""
+
+    measures: list[list[str]]
+    answers: list[list[str]]
+
+
+def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
+    """MSM's prototype deltas of the best arms; None where no example was answered by an arm."""
+    needed, plan = dossier.get("requirements"), dossier.get("plan")
+    if needed is None or needed.examples is None or plan is None:
+        return None
+    task = own_task.graded(deps.examples.get(needed.examples))
+    came = [one for one in herd_runner.results(plan, deps) if one.benchmark == needed.examples]
+    decision = dossier.get("decision")
+    order = [line.model for line in decision.ranking] if decision else []
+    arms = [arm for arm in order if any(one.arm == arm for one in came)][: prototype_deltas.TOP]
+    if not arms:
+        return None
+    answers = [
+        PrototypeAnswer(arm=arm, example=one.item, answer=one.answer, seconds=one.seconds)
+        for arm in arms
+        for one in came
+        if one.arm == arm
+    ]
+    given = {answer.example for answer in answers}
+    used = [one for one in task.usable if one.id in given]
+    form = form_of([one.reference for one in used], task.metric)
+    found = prototype_deltas.compare(used, answers, form)
+    return Prototype(
+        prototype_deltas.rows(found), prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS)
+    )
+
+
+def _pictures(dossier: Dossier) -> dict[str, str]:
+    """The page's plots by name, each as an ``<svg>``, or empty when there is nothing to draw."""
+    measured, pairs = dossier.get("measurements") or [], _foretold(dossier)
+    points, unit = regret_by_spend(dossier)
+    return {
+        "intervals": plots.intervals(measured) if measured else "",
+        "foretold": plots.predicted_against_measured(pairs) if pairs else "",
+        "regret": plots.regret_against_spend(points, unit) if len(points) > 1 else "",
+    }
+
+
+def regret_by_spend(dossier: Dossier) -> tuple[list[tuple[float, float]], str]:
+    """What the plan was worth when it was proposed, arm by arm, and the unit of spending.
+
+    Points (spent, expected regret in [0, 1]), the first before anything is spent; none where
+    there was no plan or nothing to choose.
+    """
+    plan = dossier.get("plan")
+    steps = [step for step in plan.steps if step.arm.model != CONSTANT] if plan else []
+    models = list(dict.fromkeys(step.arm.model for step in steps))
+    open_question = doubt(dossier, sum(step.items for step in steps) // max(len(steps), 1), models)
+    if not steps or open_question is None:
+        return [], ""
+    dollars = any(step.usd > 0 for step in steps)
+    points = [(0.0, open_question.regret([], []))]
+    for n, model in enumerate(models, 1):
+        own = [step for step in steps if step.arm.model == model]
+        spent = sum(step.usd if dollars else step.minutes for step in own)
+        tasks = list(dict.fromkeys(step.benchmark for step in own))
+        points.append((points[-1][0] + spent, open_question.regret(models[:n], tasks)))
+    return points, "dollars" if dollars else "minutes"
+
+
+def _foretold(dossier: Dossier) -> list[tuple[Prediction, Measurement]]:
+    """Each prediction whose cell was then measured here, with every measurement of it.
+
+    One that claims no level, of a benchmark nobody was measured on, has nothing to come true.
+    """
+    guesses = {
+        (one.model, one.benchmark): one
+        for one in dossier.get("predicted") or ()
+        if one.high - one.low < 1
+    }
+    return [
+        (guesses[found.model, found.benchmark], found)
+        for found in dossier.get("measurements") or ()
+        if (found.model, found.benchmark) in guesses
+    ]
+
+
+def _cell(value: object) -> str:
+    """A value from outside for Markdown: one line, in which nothing is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(str(value).split()))

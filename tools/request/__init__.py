@@ -1,0 +1,1 @@
+"""What was asked: a request in plain words, made into typed requirements."""

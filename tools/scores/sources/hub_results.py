@@ -1,0 +1,148 @@
+"""Scores from the Hub: a model's evaluation results, its ``model-index``, and leaderboards.
+
+Evaluation results are the ``.eval_results/*.yaml`` files of a model's repository. One with a
+verify token that the Hub does not call unverified is verified; every other is self-reported,
+whoever wrote it. Asked through ``tools.clients.hub``, read by huggingface_hub's own parsers one
+entry at a time, so that one odd entry can't spoil the others.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from memory.errors import BadRequest
+from memory.records import Origin, Score
+from tools.clients.hub import HubUnavailable
+from tools.scores.sources import model_card
+from tools.scores.sources.entry import Refused, entry, number, word
+from tools.scores.sources.hub_names import task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tools.clients.hub import Hub
+    from tools.scores.sources.entry import Entry
+
+EXPAND = ["evalResults", "model-index"]
+
+
+def of_model(hub: Hub, model: str, scale: float | None = None) -> Iterator[Entry]:
+    """What the Hub holds of one model.
+
+    Raises:
+        BadRequest: no model id, no such model, or it states no score at all.
+        HubUnavailable: no usable answer.
+    """
+    held = _json(hub, f"models/{model}", model, {"expand": EXPAND})
+    if not isinstance(held, dict):
+        raise BadRequest(f"The Hub at {hub.endpoint} has no model {model} (or hides it).")
+    name = str(held.get("id") or model)
+    results, index = held.get("evalResults") or [], held.get("model-index")
+    if not results and not index:
+        raise BadRequest(f"The Hub states no scores of {name}.")
+    yield from _eval_results(results, name, f"{hub.endpoint}/{name}", scale)
+    if index:
+        yield from model_card.entries(index, name, f"{hub.endpoint}/{name}", scale)
+
+
+def of_leaderboard(hub: Hub, dataset: str, scale: float | None = None) -> Iterator[Entry]:
+    """A whole column: every model on the leaderboard of a benchmark's data set.
+
+    Raises:
+        BadRequest: no data set id, no leaderboard, or values that need a ``scale``.
+        HubUnavailable: no usable answer.
+    """
+    held = _json(hub, f"datasets/{dataset}/leaderboard", dataset, {"base_model": "false"})
+    if not isinstance(held, list):
+        raise BadRequest(f"The Hub at {hub.endpoint} has no leaderboard of {dataset}.")
+    if scale is None and (high := [v for v in map(_value, held) if v > 1]):
+        raise BadRequest(
+            f"The leaderboard of {dataset} goes up to {max(high):g}, not 1: add --scale 100 if it"
+            " is in percent."
+        )
+    source = f"{hub.endpoint}/datasets/{dataset}"
+    for rank, raw in enumerate(held, start=1):
+        yield _ranked(f"entry {rank}", raw, dataset, source, scale)
+
+
+def of_file(held: object, model: str, source: str, scale: float | None = None) -> Iterator[Entry]:
+    """The entries of an ``.eval_results`` file: self-reported, as nobody here checks a token."""
+    for found in _eval_results(held, model, source, scale):
+        if isinstance(found, Score):
+            yield found.model_copy(update={"origin": Origin.REPORTED})
+        else:
+            yield found
+
+
+def _eval_results(held: object, model: str, source: str, scale: float | None) -> Iterator[Entry]:
+    for place, raw in enumerate(held if isinstance(held, list) else [held], start=1):
+        yield _eval_result(f"evaluation result {place}", raw, model, source, scale)
+
+
+def _eval_result(where: str, raw: Any, model: str, source: str, scale: float | None) -> Entry:
+    from huggingface_hub import parse_eval_result_entries
+
+    try:
+        if "error" in raw:
+            return Refused(where, f"the Hub can't read it: {str(raw['error'])[:200]}")
+        found = parse_eval_result_entries([raw])[0]
+        dataset, task = word(found.dataset_id), word(found.task_id)
+        notes = " ".join(word(found.notes).split())
+        at, day = word(found.dataset_revision)[:12], word(found.date)
+        link = word(found.source_url) or f"{source}/{word(raw.get('filename'))}".rstrip("/")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        lacks = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        return Refused(where, f"the Hub's parser can't read it: {lacks[:200]}")
+    trusted = raw.get("verified") is not False and bool(found.verify_token)
+    test = f"{dataset}#{task}" + (f"@{at}" if at else "")
+    given = {
+        "model": model,
+        "benchmark": task_of(dataset, task),
+        "protocol": " · ".join(filter(None, ("Hub evaluation results", test, notes))),
+        "value": found.value,
+        "metric": "score",
+        "origin": Origin.VERIFIED if trusted else Origin.REPORTED,
+        "source": link,
+        "date": day,
+    }
+    return entry(where, given, scale=scale, fractions=False)
+
+
+def _ranked(where: str, raw: Any, dataset: str, source: str, scale: float | None) -> Entry:
+    from huggingface_hub.hf_api import DatasetLeaderboardEntry
+
+    try:
+        found = DatasetLeaderboardEntry(**raw)
+        notes = " ".join(word(found.notes).split())
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        lacks = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        return Refused(where, f"the Hub's parser can't read it: {lacks[:200]}")
+    link = found.source.get("url") if isinstance(found.source, dict) else None
+    given = {
+        "model": found.model_id,
+        "benchmark": task_of(dataset),
+        "protocol": " · ".join(filter(None, ("Hub leaderboard", dataset, notes))),
+        "value": found.value,
+        "metric": "score",
+        "origin": Origin.VERIFIED if found.verified is True else Origin.REPORTED,
+        "source": link or f"{source} {found.filename}",
+    }
+    return entry(where, given, scale=scale)
+
+
+def _value(raw: Any) -> float:
+    try:
+        return number(raw["value"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def _json(
+    hub: Hub, path: str, repository: str, parameters: dict[str, str | list[str]]
+) -> object | None:
+    body = hub.get(path, repository, parameters)
+    try:
+        return None if body is None else json.loads(body)
+    except (ValueError, RecursionError):
+        raise HubUnavailable(f"The Hub at {hub.endpoint} sent no readable answer.") from None
