@@ -8,18 +8,16 @@ says how to go on.
 from __future__ import annotations
 
 import json
-import logging
-import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from agent import settings as environment
+from agent import wiring
 from agent.session import Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
-from memory.errors import BadRequest, MirrorError, UnknownThread
+from memory.errors import BadRequest, MirrorError
 from memory.records import Approval, Plan, Question
 from tools.real_task import examples
 
@@ -28,55 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.session import Event, Session
+    from agent.settings import Settings
     from memory.records import ExampleSet
 
-DONE, BAD, WAITING, INTERRUPTED = 0, 2, 3, 130
+DONE, WAITING = 0, 3
 
 
-def run(args: argparse.Namespace, given: dict[str, object]) -> int:
-    """Run a parsed command; every error a person can act on becomes one line and its code."""
-    environment.calm_libraries()
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    try:
-        return _command(args, given)
-    except MirrorError as error:
-        return _stop(str(error), error.exit_code)
-    except (sqlite3.OperationalError, OSError) as error:
-        return _stop(f"The machine can't go on: {error}. Mend that; what was kept is kept.", BAD)
-    except KeyboardInterrupt:
-        thread = getattr(args, "thread", None)
-        again = f"mirror resume {thread}" if thread else "mirror threads"
-        return _stop(f"Stopped; nothing is lost. Go on with: {again}", INTERRUPTED)
-
-
-def _stop(line: str, code: int) -> int:
-    sys.stderr.write("mirror: " + " ".join(line.split()) + "\n")
-    return code
-
-
-def _command(args: argparse.Namespace, given: dict[str, object]) -> int:
-    settings = environment.load()
-    if args.command == "report":
-        return _report(args, settings)
-    if args.command == "doctor":
-        from agent.surfaces import doctor
-
-        return doctor.run(settings, as_json=args.json)
-    if args.command == "judge":
-        from agent.surfaces import judge
-
-        return judge.run(args, settings)
-    if args.command == "scores":
-        from agent.surfaces import scores
-
-        return scores.run(args, settings)
-    from agent import wiring
-
-    if args.command == "threads":
-        for one in wiring.conversations(settings).threads():
-            sys.stdout.write(f"{one.last_activity[:16]}  {one.id}\n")
-        return DONE
-    session = wiring.connect(settings, getattr(args, "planner", None))
+def run(args: argparse.Namespace, settings: Settings, given: dict[str, object]) -> int:
+    """Select, chat or resume; returns the exit code."""
+    session = wiring.connect(settings, args.planner)
     terminal = Terminal(session, args, settings.user)
     if args.command == "chat":
         return terminal.chat(given)
@@ -86,24 +44,6 @@ def _command(args: argparse.Namespace, given: dict[str, object]) -> int:
     if args.examples is not None:
         given["examples"] = terminal.keep_examples()
     return terminal.converse(args.thread, session.say(args.thread, args.request, given))
-
-
-def _report(args: argparse.Namespace, settings: environment.Settings) -> int:
-    folder = settings.runs / Path(args.run).name
-    page = folder / "report.md"
-    if not page.is_file():
-        made = sorted(path.parent.name for path in settings.runs.glob("*/report.md"))[-3:]
-        hint = f"The latest are: {', '.join(made)}." if made else "No run has ended here yet."
-        raise UnknownThread(f"There is no report of run {args.run!r} in {settings.runs}. {hint}")
-    if args.path:
-        sys.stdout.write(str((folder / "report.html").resolve()) + "\n")
-        return DONE
-    from rich.markdown import Markdown
-
-    console = Console()
-    console.print(Markdown(page.read_text("utf-8")))
-    console.print(f"HTML: {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
-    return DONE
 
 
 def _remarks(found: ExampleSet) -> Iterator[str]:
@@ -116,6 +56,12 @@ def _remarks(found: ExampleSet) -> Iterator[str]:
     yield from (f"  {note}" for note in found.notes)
     for one in found.sensitive:
         yield f"  seems to hold: {one.kind} in {one.column} ({len(one.rows):,} rows)"
+
+
+def stopped(line: str, code: int) -> int:
+    """One line on standard error, whatever the text holds; returns ``code``."""
+    sys.stderr.write("mirror: " + " ".join(line.split()) + "\n")
+    return code
 
 
 class Terminal:
@@ -163,7 +109,7 @@ class Terminal:
                     self.args.thread, self.session.say(self.args.thread, text, given)
                 )
             except MirrorError as error:
-                code = _stop(str(error), error.exit_code)
+                code = stopped(str(error), error.exit_code)
         return code
 
     def converse(self, thread: str, events: Iterator[Event]) -> int:
@@ -275,7 +221,7 @@ class Terminal:
         what = "a plan to approve" if isinstance(asked.about, Plan) else asked.about.text
         plain = isinstance(asked.about, Plan)
         hint = " (or add --approve-up-to USD, or --refuse)" if plain else " --answer TEXT"
-        return _stop(
+        return stopped(
             f"Waiting for an answer: {what}. Answer with: mirror resume {thread}{hint}", WAITING
         )
 

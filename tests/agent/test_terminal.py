@@ -7,7 +7,8 @@ import pytest
 import world
 from rich.console import Console
 
-from agent.__main__ import given, parser
+from agent.__main__ import parser
+from agent.arguments.choosing import given
 from agent.session import Told
 from agent.surfaces import terminal
 from agent.surfaces.drawing import Drawing
@@ -128,5 +129,5 @@ def test_markup_in_a_request_is_escaped_in_the_report(tmp_path):
 
 
 def test_an_error_is_one_line(capsys):
-    assert terminal._stop("two\nlines", 2) == 2
+    assert terminal.stopped("two\nlines", 2) == 2
     assert capsys.readouterr().err == "mirror: two lines\n"

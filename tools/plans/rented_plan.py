@@ -1,7 +1,8 @@
 """A plan for rented GPUs: who of the shortlist is worth its price, and what that is.
 
 Bought is what could change the choice, most per dollar first
-(``tools.plans.value_of_information``), with the model that leads now among it, because a rival can only be compared on the same items.
+(``tools.plans.value_of_information``), with the model that leads now among it, because a rival
+can only be compared on the same items.
 The paper measures every missing cell of the shortlist instead (RELM section 4.2).
 """
 

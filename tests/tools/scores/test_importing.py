@@ -12,7 +12,7 @@ from memory.scores import Scores
 from tools.scores import importing
 from tools.scores.sources import table_file
 
-RECORDED = Path(__file__).parents[1] / "cassettes" / "lm_eval_results.json"
+RECORDED = Path(__file__).parents[2] / "cassettes" / "lm_eval_results.json"
 
 
 def score(value=0.5, origin=Origin.MEASURED, **given):

@@ -13,7 +13,7 @@ from tools.methods.intervals import wilson
 from tools.scores.sources import lm_eval_results
 from tools.scores.sources.entry import Refused, Skipped
 
-RECORDED = Path(__file__).parents[2] / "cassettes" / "lm_eval_results.json"
+RECORDED = Path(__file__).parents[3] / "cassettes" / "lm_eval_results.json"
 SHA = "a" * 40
 
 

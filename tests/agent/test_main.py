@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from agent.__main__ import given, main, parser, size
+from agent.__main__ import main, parser
+from agent.arguments.choosing import given
+from agent.arguments.values import size
 
 HEAVY = ("langgraph", "langchain_core", "torch", "numpy", "pydantic", "rich", "sqlalchemy", "faiss")
 

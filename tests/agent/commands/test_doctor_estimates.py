@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import world
 
+from agent.commands import doctor
 from agent.session import Decided
 from agent.settings import Settings
-from agent.surfaces import doctor
 from tools.plans.estimating import NEVER
 
 

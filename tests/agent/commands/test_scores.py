@@ -13,11 +13,11 @@ from stub_hub import StubHub, eval_result, found, ranked, record
 
 from agent import settings
 from agent.__main__ import main
-from agent.surfaces import doctor
+from agent.commands import doctor
 from memory.records import Origin, Score
 from memory.scores import Scores
 
-RECORDED = Path(__file__).parents[1] / "cassettes" / "lm_eval_results.json"
+RECORDED = Path(__file__).parents[2] / "cassettes" / "lm_eval_results.json"
 SECRET = "s3cr3t"
 PROTOCOL = "lm-eval 0.4.13 · 0-shot · no chat template · pubmedqa template v1.0 · acc · items x"
 

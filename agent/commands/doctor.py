@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from memory.errors import MirrorError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator
 
     from agent.settings import Settings
@@ -32,10 +33,10 @@ class Check:
     needed: bool = True
 
 
-def run(settings: Settings, *, as_json: bool) -> int:
+def run(args: argparse.Namespace, settings: Settings) -> int:
     """Look at everything, print it, and return 0, or 2 when something needed is missing."""
     checks = list(examine(settings))
-    if as_json:
+    if args.json:
         sys.stdout.write(json.dumps([asdict(check) for check in checks]) + "\n")
     else:
         from rich.console import Console

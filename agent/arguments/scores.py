@@ -1,4 +1,4 @@
-"""The arguments of ``mirror scores``. Nothing but argparse: ``--help`` must not wait."""
+"""The arguments of ``mirror scores``."""
 
 from __future__ import annotations
 

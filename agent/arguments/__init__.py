@@ -1,0 +1,1 @@
+"""What each command takes. Nothing but argparse: ``--help`` must not wait."""

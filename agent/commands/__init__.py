@@ -1,0 +1,1 @@
+"""Commands that are no conversation, one a file: ``run(args, settings) -> exit code``."""

@@ -1,0 +1,49 @@
+"""From parsed arguments to what runs them: a conversation, or the command of that name.
+
+Every error a person can act on becomes one line and its exit code, whichever command met it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from agent import settings as environment
+from agent.arguments.choosing import given
+from agent.surfaces.terminal import stopped
+from memory.errors import MirrorError
+
+if TYPE_CHECKING:
+    import argparse
+
+BAD, INTERRUPTED = 2, 130
+CONVERSATION = ("select", "chat", "resume")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a parsed command; returns the exit code."""
+    environment.calm_libraries()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    try:
+        return _command(args)
+    except MirrorError as error:
+        return stopped(str(error), error.exit_code)
+    except (sqlite3.OperationalError, OSError) as error:
+        return stopped(f"The machine can't go on: {error}. Mend that; what was kept is kept.", BAD)
+    except KeyboardInterrupt:
+        thread = getattr(args, "thread", None)
+        again = f"mirror resume {thread}" if thread else "mirror threads"
+        return stopped(f"Stopped; nothing is lost. Go on with: {again}", INTERRUPTED)
+
+
+def _command(args: argparse.Namespace) -> int:
+    settings = environment.load()
+    if args.command in CONVERSATION:
+        from agent.surfaces import terminal
+
+        stated = {} if args.command == "resume" else given(args)
+        return terminal.run(args, settings, stated)
+    code: int = import_module(f"agent.commands.{args.command}").run(args, settings)
+    return code
