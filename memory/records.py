@@ -38,7 +38,10 @@ class Model(Record):
 
     ``params`` counts weights (not bytes); ``params_estimated`` marks counts that a source
     estimated. ``task_inferred`` says why ``task`` differs from the tag, when it does.
-    ``provenance`` maps a field to the sources it was read from.
+    ``downloads`` are those of the last 30 days; ``derivatives`` counts models that name this one
+    as their base; ``created`` and ``modified`` (of the last commit) are ISO 8601 instants;
+    ``gated`` is "auto" or "manual" where access is asked for. ``provenance`` maps a field to the
+    sources it was read from.
     """
 
     id: str
@@ -64,6 +67,14 @@ class Model(Record):
     aliases: tuple[str, ...] = ()
     downloads: int | None = None
     likes: int | None = None
+    downloads_all_time: int | None = None
+    trending: float | None = None
+    derivatives: int | None = None
+    discussions: int | None = None
+    created: str | None = None
+    modified: str | None = None
+    gated: str | None = None
+    library: str | None = None
     provenance: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
