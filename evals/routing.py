@@ -27,7 +27,7 @@ import numpy as np
 from evals.routing_pools import Alpaca, alpaca, measure_null, measure_pools
 from memory.errors import MirrorError
 from tools.clients.embedder import OnnxEmbedder
-from tools.methods import cluster_router, smoothie
+from tools.methods import cluster_router, routing, smoothie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,7 +106,7 @@ def measure_llmrouter(folder: Path, embedded: Embedded, seed: int = 0) -> dict[s
                 seen, truth, regions=regions[-1], costs=prices, cost_weight=0.05, seed=seed
             )
         for name, router in fitted.items():
-            picks[name][test] = cluster_router.choose(router.weights(prompts[test]))
+            picks[name][test] = routing.choose(router.weights(prompts[test]))
     every = np.arange(len(rows))
     report: dict[str, Any] = {
         name: round(float(scores[every, chosen].mean()), 4) for name, chosen in picks.items()

@@ -12,7 +12,7 @@ import numpy as np
 
 from memory.errors import MirrorError
 from memory.registry import Registry
-from tools.methods.smoothie import standardized
+from tools.methods.routing import standardized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import numpy as np
 
 from evals.routing_facts import benchmark_table, known_facts, table
 from memory.errors import MirrorError
-from tools.methods import consensus, smoothie
+from tools.methods import consensus, routing, smoothie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,7 +119,7 @@ def _mirror(priors: Sequence[int], *, outputs: bool = True) -> Router:
     def route(data: Alpaca, pool: NDArray[np.intp], _: np.random.Generator) -> Floats:
         even = np.full((1, len(pool)), 1 / len(pool))
         given = _smoothie(data, pool, _families(data, pool)) if outputs else even
-        return _one(smoothie.blend(given, data.priors[list(priors)][:, pool]))
+        return _one(routing.blend(given, data.priors[list(priors)][:, pool]))
 
     return route
 
