@@ -1,9 +1,13 @@
 """How well Mirror routes: ``python -m evals.routing --data DIR [--cache DIR] --json``.
 
 - ``alpaca``: pools of AlpacaEval models. Routers see answers to a random subset of prompts and,
-  for ``mirror``, facts; never a rating of AlpacaEval. Truth: the published length-controlled win
-  rate of each model, weighed by the share of prompts a router gives it (so a router gains nothing
-  here by suiting the model to the prompt). ``recovered`` = (router - random) / (best - random).
+  for ``mirror``, what is known of the models elsewhere (``evals.routing_facts``); never a rating of
+  AlpacaEval, nor the length of an answer. Truth: the published length-controlled win rate of each
+  model, weighed by the share of prompts a router gives it (so a router gains nothing here by
+  suiting the model to the prompt). ``recovered`` = (router - random) / (best - random). One number
+  was chosen with ratings in sight, the share of prior against agreement, on half of the families;
+  ``held_out`` are pools of the other half. ``without_*`` leave out one ingredient, ``known_alone``
+  the answers; ``wrong_prior`` and ``wrong_families`` deal knowledge out at random: the controls.
 - ``llmrouter``: accuracy on prompts held out, five folds.
 - ``smoothie_parity``: rank correlation of global weights with those the Smoothie authors
   published, on trials whose columns are aligned, from another embedding model and fewer prompts.
@@ -24,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evals.routing_pools import Alpaca, alpaca, measure_null, measure_pools
+from evals.routing_pools import Alpaca, alpaca, choose_share, measure_null, measure_pools
 from memory.errors import MirrorError
 from tools.clients.embedder import OnnxEmbedder
 from tools.methods import cluster_router, routing, smoothie
@@ -64,15 +68,29 @@ class Embedded:
         return vectors
 
 
-def measure_alpaca(pool_data: Alpaca, pools: int, seed: int) -> dict[str, Any]:
-    """Random pools, pools crowded by three weak siblings, and pools holding a constant answer."""
+def measure_alpaca(data: Alpaca, pools: int, seed: int) -> dict[str, Any]:
+    """Random pools, pools crowded by three weak siblings, and pools holding a constant answer.
+
+    ``held_out``: pools of the half of the families on which nothing was chosen.
+    """
+    share, tried = choose_share(data, min(pools, 500), seed + 10)
+    everyone, other = data.honest(), data.half(1)
+
+    def measured(among: NDArray[np.intp], siblings: int, n: int) -> dict[str, Any]:
+        return measure_pools(data, among, n, seed + siblings, siblings=siblings, share=share)
+
     return {
-        "models": len(pool_data.names),
-        "prompts_embedded": len(pool_data.prompts),
-        "known_of_models": pool_data.coverage(),
-        "random_pools": measure_pools(pool_data, pools, seed, siblings=0),
-        "weak_siblings": measure_pools(pool_data, pools, seed + 1, siblings=3),
-        "null_model": measure_null(pool_data, min(pools, 500), seed + 2),
+        "models": len(data.names),
+        "prompts_embedded": len(data.prompts),
+        "share": share,
+        "shares_tried_on_the_first_half": tried,
+        "random_pools": measured(everyone, 0, pools),
+        "weak_siblings": measured(everyone, 3, pools),
+        "held_out": {
+            "random_pools": measured(other, 0, max(pools // 2, 1)),
+            "weak_siblings": measured(other, 3, max(pools // 2, 1)),
+        },
+        "null_model": measure_null(data, min(pools, 500), seed + 2, share),
     }
 
 
@@ -172,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="folder for embeddings; none: made anew")
     parser.add_argument("--pools", type=int, default=2000)
-    parser.add_argument("--prompts", type=int, default=60, help="AlpacaEval prompts to embed")
+    parser.add_argument("--prompts", type=int, default=120, help="AlpacaEval prompts to embed")
     parser.add_argument("--parity-prompts", type=int, default=160)
     parser.add_argument("--only", choices=["alpaca", "llmrouter", "smoothie_parity"])
     parser.add_argument("--json", action="store_true", help="on one line")

@@ -3,9 +3,9 @@
 Where answers were graded, prompts are parted into regions and each goes to the arm that does best
 in its region (``tools.methods.cluster_router``); whether that beats the best single arm is tested
 on examples held out (``tools.methods.routing``), and unless it does, the advice is that one arm.
-Where no answer was graded, the arm that agrees best with the others is taken
-(``tools.methods.smoothie``, triplets of different families), together with what is known of the
-models elsewhere. That is no per-prompt choice: without a grade nothing could show that it pays.
+Where no answer was graded, one arm is taken for everything, by what is known of the models
+(``tools.scores.standing``) and by how their answers agree (``tools.methods.label_free``): without
+a grade nothing could show that choosing per prompt pays.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 from memory.records import CONSTANT, RouteGain, RouteMember, RouteRegion, Routing
 from memory.routers import FittedRouter
 from tools.judging.families import kinship
-from tools.methods import cluster_router, smoothie
-from tools.methods.routing import best_single, blend, gain
+from tools.methods import cluster_router, label_free
+from tools.methods.routing import best_single, gain
+from tools.scores.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,8 @@ def learn(
         task: The user's examples, with their metric.
         deps: Where the ledger, the embedder, the registry and the clock are.
         models: Only arms of these; None: of all.
-        priors: What else is known of a model's quality; more is better. Used without grades.
+        priors: What is known of a model's quality, more is better; used where no answer was
+            graded. Default: its standing among all that were ever measured.
 
     None when no arm has answered any.
     """
@@ -155,7 +157,7 @@ def _fitted(run: str, made: _Answers, deps: Deps, priors: Mapping[str, float]) -
         reason = f"Only {made.arms[0]} has answered; there is nothing to choose from."
     elif np.isnan(made.scores).all():
         basis, router = "answers", _single(prompts, _by_answers(made, deps, priors))
-        reason = _agreement(made.arms[int(np.nanargmax(router.value[0]))], len(made.arms))
+        reason = _ungraded(made.arms[int(np.nanargmax(router.value[0]))])
     else:
         basis, router, tested = "grades", *_by_grades(prompts, made.scores)
         best = made.arms[best_single(made.scores)]
@@ -208,15 +210,16 @@ def _regional(prompts: Floats, scores: Floats) -> ClusterRouter:
 
 
 def _by_answers(made: _Answers, deps: Deps, priors: Mapping[str, float]) -> Floats:
-    """(1, m): Smoothie's weights together with what is known of the models elsewhere."""
+    """(1, m): what is known of the models, then how far their answers agree."""
+    models = [made.models[arm] for arm in made.arms]
+    if not priors:
+        priors = standing(models, deps.scores.observations(), deps.registry)
+    known = [priors.get(model, np.nan) for model in models]
     answers = made.embedded(deps.embedder)
-    if np.isnan(answers).all():
-        trusted = np.full((1, len(made.arms)), 1 / len(made.arms))
-    else:
-        families = _families([made.models[arm] for arm in made.arms], deps.registry)
-        trusted = smoothie.weights(answers, clusters=families)[:1]
-    known = [priors.get(made.models[arm], np.nan) for arm in made.arms]
-    return blend(trusted, [known])
+    if np.isnan(answers).all():  # nobody said anything; what is known is left
+        answers = np.zeros((1, len(models), 1))
+    families = _families(models, deps.registry)
+    return label_free.weights(answers, clusters=families, prior=known)[None]
 
 
 def _families(models: Sequence[str], registry: Registry) -> list[int]:
@@ -267,11 +270,10 @@ def _graded(scores: Floats) -> int:
     return int((~np.isnan(scores)).any(axis=1).sum())
 
 
-def _agreement(best: str, arms: int) -> str:
-    how = "which agrees best with the others" if arms > 2 else "on what is known of it elsewhere"
+def _ungraded(best: str) -> str:
     return (
-        f"Use {best} for everything, {how}: no answer was graded, so nothing can show that choosing"
-        " per prompt pays."
+        f"Use {best} for everything, by what is known of it elsewhere and how its answers agree"
+        " with the others': no answer was graded, so nothing can show that choosing per prompt pays."
     )
 
 
