@@ -272,8 +272,8 @@ def _graded(scores: Floats) -> int:
 
 def _ungraded(best: str) -> str:
     return (
-        f"Use {best} for everything, by what is known of it elsewhere and how its answers agree"
-        " with the others': no answer was graded, so nothing can show that choosing per prompt pays."
+        f"Use {best} for everything, by what is known of it elsewhere and by how far its answers"
+        " agree: none was graded, so nothing can show that choosing per prompt pays."
     )
 
 

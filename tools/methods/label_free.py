@@ -52,8 +52,8 @@ def weights(
     silent = constant(answers)
     if not silent.all():
         agreed = np.where(silent, 0.0, agreed)
-    known = np.empty((0, answers.shape[1])) if prior is None else [prior]
-    return np.asarray(blend(agreed, known, [share] if prior is not None else None)[0])
+    known = np.full(answers.shape[1], np.nan) if prior is None else np.asarray(prior)
+    return np.asarray(blend(agreed, known[None], [share])[0])
 
 
 def constant(embeddings: Floats) -> NDArray[np.bool_]:
@@ -70,7 +70,7 @@ def constant(embeddings: Floats) -> NDArray[np.bool_]:
     enough = count >= FEWEST
     if not enough.any():
         return np.zeros(len(count), dtype=np.bool_)
-    return enough & (spread < CONSTANT * np.median(spread[enough]))
+    return np.asarray(enough & (spread < CONSTANT * np.median(spread[enough])))
 
 
 if __name__ == "__main__":
