@@ -24,11 +24,13 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evals.routing_pools import Alpaca, alpaca, choose_share, measure_null, measure_pools
+from evals.routing_usecase import measure_healthcare
 from memory.errors import MirrorError
 from tools.clients.embedder import OnnxEmbedder
 from tools.methods import cluster_router, routing, smoothie
@@ -50,6 +52,11 @@ class Embedded:
     def __init__(self, embedder: Embedder, cache: Path | None) -> None:
         self._embedder = embedder
         self._cache = cache
+
+    @property
+    def name(self) -> str:
+        """The embedder's."""
+        return self._embedder.name
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n texts) -> (n, d) float32 rows of length 1."""
@@ -170,6 +177,16 @@ def measure_parity(folder: Path, embedded: Embedded, prompts: int) -> dict[str, 
     return {"rank_correlation": round(float(mean), 3), "trials": trials, "prompts": len(rows)}
 
 
+def healthcare(data: Path, cache: Path | None) -> dict[str, Any]:
+    """RELM's table 5 on ACI-Bench (``evals.routing_usecase``)."""
+    folder = data / "usecases" / "aci_bench"
+    embedded = Embedded(OnnxEmbedder(), cache)
+    if cache is not None:
+        return measure_healthcare(folder, embedded, cache)
+    with TemporaryDirectory() as made:
+        return measure_healthcare(folder, embedded, Path(made))
+
+
 def subset(total: int, size: int) -> list[int]:
     """``size`` of ``total`` rows, at random but always the same, in order."""
     chosen = np.random.default_rng(0).choice(total, min(size, total), replace=False)
@@ -194,6 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parity-prompts", type=int, default=160)
     parser.add_argument("--only", choices=["alpaca", "llmrouter", "smoothie_parity"])
     parser.add_argument("--json", action="store_true", help="on one line")
+    parser.add_argument("--usecase", choices=["healthcare"], help="RELM's table 5 instead")
     given = parser.parse_args(arguments)
     if given.cache:
         given.cache.mkdir(parents=True, exist_ok=True)
@@ -215,6 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder / "smoothie_alpaca", embedded, given.parity_prompts
         ),
     }
+    if given.usecase:
+        parts = {"healthcare": lambda: healthcare(given.data, given.cache)}
     wanted = [given.only] if given.only else list(parts)
     try:
         report = {name: parts[name]() for name in wanted}

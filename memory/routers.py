@@ -72,6 +72,10 @@ class Routers:
             raise StoreUnavailable(f"Can't write {path}: {error.strerror}.") from error
         return path
 
+    def has(self, run: str) -> bool:
+        """Whether one of that run is kept."""
+        return self._path(run).exists()
+
     def get(self, run: str) -> FittedRouter:
         """The router of a run.
 

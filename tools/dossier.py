@@ -22,6 +22,7 @@ from memory.records import (  # noqa: TC001
     Plan,
     Prediction,
     Requirements,
+    Routing,
     Score,
     Selected,
 )
@@ -43,6 +44,7 @@ class Dossier(TypedDict, total=False):
     scores: list[Score] | None
     predicted: list[Prediction] | None
     selected: list[Selected] | None
+    routing: Routing | None
     plan: Plan | None
     approval: Approval | None
     measurements: list[Measurement] | None
@@ -62,6 +64,7 @@ VOID: Dossier = {
     "scores": None,
     "predicted": None,
     "selected": None,
+    "routing": None,
     "plan": None,
     "approval": None,
     "measurements": None,

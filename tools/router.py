@@ -45,6 +45,7 @@ def learn(
     deps: Deps,
     models: Sequence[str] | None = None,
     priors: Mapping[str, float] | None = None,
+    protocol: str | None = None,
 ) -> FittedRouter | None:
     """Fit to every answer to the task's examples that the ledger holds.
 
@@ -55,13 +56,14 @@ def learn(
         models: Only arms of these; None: of all.
         priors: What is known of a model's quality, more is better; used where no answer was
             graded. Default: its standing among all that were ever measured.
+        protocol: How the answers were made. Default: as a plan made now would.
 
     None when no arm has answered any.
     """
-    protocol = task.protocol(deps.runner.name)
+    how = protocol or task.protocol(deps.runner.name)
     found = [
         (arm, result)
-        for arm, result in deps.ledger.answers(task.task.name, protocol)
+        for arm, result in deps.ledger.answers(task.task.name, how)
         if arm.model != CONSTANT and (models is None or arm.model in models)
     ]
     if not found:

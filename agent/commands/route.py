@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     store = Routers(settings.home / "routers")
     if args.verb == "fit":
         return _fit(args, settings, store)
-    fitted = store.get(args.run)
+    fitted = store.get(args.run) if store.has(args.run) else _made(args.run, settings, store)
     _check_embedder(fitted, settings)
     if args.verb == "explain":
         return _explain(args, settings, fitted)
@@ -38,16 +38,23 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _fit(args: argparse.Namespace, settings: Settings, store: Routers) -> int:
     from agent import wiring
-    from tools.routing import runs
 
-    deps = wiring.deps(settings, planner="rules")
-    fitted = runs.fit(args.run, deps)
-    kept = store.keep(fitted)
+    fitted = _made(args.run, settings, store)
     if args.json:
         sys.stdout.write(fitted.about.model_dump_json() + "\n")
     else:
-        _say([*router.explain(fitted, deps.embedder), f"Kept in {kept}"])
+        _say(router.explain(fitted, wiring.embedder(settings.embedder)))
     return DONE
+
+
+def _made(run: str, settings: Settings, store: Routers) -> FittedRouter:
+    """Fitted anew to what the ledger holds, and kept."""
+    from agent import wiring
+    from tools.routing import runs
+
+    fitted = runs.fit(run, wiring.deps(settings, planner="rules"))
+    store.keep(fitted)
+    return fitted
 
 
 def _explain(args: argparse.Namespace, settings: Settings, fitted: FittedRouter) -> int:

@@ -15,7 +15,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
@@ -27,10 +27,11 @@ from tools.plans.value_of_information import doubt
 from tools.real_task import own_task, prototype_deltas
 from tools.real_task.answer_format import form_of
 from tools.reports import plots
+from tools.routing import runs
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
-    from memory.records import Elimination, Measurement, Prediction
+    from memory.records import Elimination, Measurement, Prediction, Routing
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -46,6 +47,7 @@ def write(dossier: Dossier, deps: Deps) -> Path:
         MirrorError: the folder can't be written (no room, no permission); the line names it.
     """
     folder = deps.runs / dossier["run"]
+    dossier = cast("Dossier", {**dossier, "routing": _routing(dossier, deps)})
     fallen = eliminated(dossier, deps)
     facts = {**_facts(dossier), "registry": deps.registry.version}
     pages = {
@@ -157,6 +159,15 @@ def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
     return Prototype(
         prototype_deltas.rows(found), prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS)
     )
+
+
+def _routing(dossier: Dossier, deps: Deps) -> Routing | None:
+    """Whether choosing an arm per prompt pays; None where no two arms answered an example."""
+    needed, plan = dossier.get("requirements"), dossier.get("plan")
+    if needed is None or needed.examples is None or plan is None:
+        return None
+    found = runs.of_plan(plan, needed.examples, deps)
+    return found.about if found is not None and len(found.about.members) > 1 else None
 
 
 def _pictures(dossier: Dossier) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The router of a run that has ended, from what its report and the ledger keep."""
+"""The router of a run, from its plan and what the ledger keeps; and one before there is a run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from memory.errors import BadRequest, DamagedStore
-from memory.records import CONSTANT, Plan, Requirements
+from memory.records import CONSTANT, Plan, Requirements, Routing
 from tools import router
 from tools.real_task import own_task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memory.routers import FittedRouter
     from tools.deps import Deps
 
@@ -31,12 +33,41 @@ def fit(run: str, deps: Deps) -> FittedRouter:
             f"Run {run} had no examples of your own, and a router learns from answers to those: "
             "mirror select … --examples FILE"
         )
-    task = own_task.graded(deps.examples.get(needed.examples))
-    models = [step.arm.model for step in plan.steps if step.arm.model != CONSTANT]
-    found = router.learn(run, task, deps, models)
+    found = of_plan(plan, needed.examples, deps)
     if found is None:
         raise BadRequest(f"No arm of run {run} has answered an example; there is nothing to learn.")
     return found
+
+
+def of_plan(plan: Plan, examples: str, deps: Deps) -> FittedRouter | None:
+    """The router of a plan's arms, from their answers so far; None when there are none."""
+    steps = [s for s in plan.steps if s.benchmark == examples and s.arm.model != CONSTANT]
+    if not steps:
+        return None
+    task = own_task.graded(deps.examples.get(examples))
+    models = [step.arm.model for step in steps]
+    return router.learn(plan.run, task, deps, models, protocol=steps[0].protocol)
+
+
+def before(run: str, models: Sequence[str], examples: str, deps: Deps) -> Routing:
+    """What answers that earlier runs paid for say of routing over ``models``."""
+    task = own_task.graded(deps.examples.get(examples))
+    found = router.learn(run, task, deps, models)
+    if found is not None:
+        return found.about
+    return Routing(
+        run=run,
+        at=deps.clock().isoformat(timespec="seconds"),
+        benchmark=examples,
+        instruction=task.task.instruction,
+        embedder=deps.embedder.name,
+        basis="nothing",
+        members=(),
+        pays=False,
+        best=None,
+        reason="No answer to your examples is kept yet; whether choosing a model per prompt pays is"
+        " tested once they are measured.",
+    )
 
 
 def _told(path: Path, run: str) -> tuple[Plan, Requirements]:
