@@ -2,9 +2,14 @@
 
 import argparse
 import json
+import threading
+import time
 
+import openai
 import pytest
+import uvicorn
 import world
+from stub_chat import StubChat, says
 
 from agent.__main__ import main
 from agent.session import Asked, Told
@@ -38,6 +43,7 @@ def deployment(tmp_path_factory):
     made = world.session(home)
     inner = Specialists({world.GOOD: 0.5, world.POOR: 0.5})
     object.__setattr__(made.deps, "runner", OwnTaskRunner(inner, made.deps.examples))
+    object.__setattr__(made.deps, "minutes", 0.3)  # fewer items: each is written to disk
     path = home / "mine.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     words = {"examples": str(path), "input": None, "reference": None, "instruction": "Yes or no?"}
@@ -106,6 +112,46 @@ def test_what_can_not_be_served_is_said_in_one_line(ran, tmp_path, capsys, monke
     monkeypatch.setattr("tools.clients.installed.folder", lambda name: None)
     assert main(serve) == 2
     assert "pip install 'mirror-llm[serve]'" in capsys.readouterr().err
+
+
+def test_a_run_is_served_to_the_openai_client(ran, home, capsys, monkeypatch):
+    started = []
+
+    class Caught(uvicorn.Server):
+        def __init__(self, config):
+            super().__init__(config)
+            started.append(self)
+
+    monkeypatch.setattr(uvicorn, "Server", Caught)
+    monkeypatch.setenv("POOR_KEY", "sesame")
+    with StubChat(says("from good")) as good, StubChat(says("from poor")) as poor:
+        members = home / "two.toml"
+        members.write_text(
+            f'["{world.GOOD}"]\nbase_url = "{good.url}"\n'
+            f'["{world.POOR}"]\nbase_url = "{poor.url}"\nkey_env = "POOR_KEY"\n'
+        )
+        words = ["route", "serve", ran, "--members", str(members), "--port", "0"]
+        code = []
+        thread = threading.Thread(target=lambda: code.append(main(words)))
+        thread.start()
+        while not (started and started[0].started):
+            assert thread.is_alive()
+            time.sleep(0.01)
+        port = started[0].servers[0].sockets[0].getsockname()[1]
+        with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none") as client:
+            answer = client.chat.completions.create(
+                model="mirror", messages=[{"role": "user", "content": "fever cough lungs 3"}]
+            )
+        started[0].should_exit = True
+        thread.join(20)
+    assert code == [0]
+    who = answer.model_extra["mirror"]["member"]
+    assert who.startswith((world.GOOD, world.POOR))
+    assert answer.choices[0].message.content == f"from {'good' if world.GOOD in who else 'poor'}"
+    said = capsys.readouterr().err
+    assert "Members: " in said
+    assert "sesame" not in said
+    assert (home / "routers" / f"{ran}.choices.jsonl").is_file()
 
 
 def test_another_embedder_is_refused(ran, capsys, monkeypatch):
