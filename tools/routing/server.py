@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import SecretStr
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from tools.deps import Embedder
     from tools.routing.choices import Choices
@@ -75,6 +76,21 @@ class _Course:
             "x-mirror-embedding-ms": f"{1000 * self.embedding:.2f}",
             "x-mirror-overhead-ms": f"{1000 * own:.2f}",
         }
+
+
+class _Streamed(StreamingResponse):
+    """Lets go of the member's connection even when the caller left before the first piece."""
+
+    def __init__(self, begun: Begun, *response: Any) -> None:
+        super().__init__(*response)
+        self._begun = begun
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the pieces."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._begun.close()
 
 
 class RouteServer:
@@ -157,7 +173,7 @@ class RouteServer:
         if content is None:
             record = partial(self._record, course, member, begun.status, stream=True)
             kind, headers = begun.content_type, course.headers(member)
-            return StreamingResponse(_streamed(begun, record), begun.status, headers, kind)
+            return _Streamed(begun, _streamed(begun, record), begun.status, headers, kind)
         answer = _parsed(content)
         told = {"id": course.id, "member": member.name, "region": course.region}
         self._record(course, member, begun.status, usage=answer.get("usage"))
