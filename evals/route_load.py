@@ -30,6 +30,7 @@ from memory.records import RouteMember, RouteRegion, Routing
 from memory.routers import FittedRouter
 from tools.clients.embedder import MAX_TOKENS, OnnxEmbedder
 from tools.methods.cluster_router import prompt_regions
+from tools.router import READ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ def _embedding_cpu(prompts: Sequence[str]) -> NDArray[np.float64]:
     took = []
     for prompt in prompts:
         before = time.process_time()
-        embedder.encode([prompt])
+        embedder.encode([prompt[:READ]])
         took.append(1000 * (time.process_time() - before))
     return np.array(took)
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 REGIONS = (1, 2, 4, 8, 16, 32)
 FEWEST_A_REGION = 8  # examples, on average
 SHOWN, LETTERS = 3, 80
+READ = 250
+"""Letters of a prompt that are embedded, so that a chat needn't wait long for it. On LLMRouter the
+first 250 route as well as the first 500 and 256 tokens do (.654, .656, .653 with 16 regions)."""
 
 
 def learn(
@@ -92,7 +95,7 @@ def explain(router: FittedRouter, embedder: Embedder, prompt: str | None = None)
     lines = [about.reason]
     chosen = range(len(about.regions))
     if prompt is not None:
-        vector = embedder.encode([prompt])[0].astype(np.float64)
+        vector = embedder.encode([prompt[:READ]])[0].astype(np.float64)
         region, _ = order(router, vector)
         chosen = range(0) if region is None else range(region, region + 1)
     for i in chosen:
@@ -154,7 +157,7 @@ class _Answers:
 
 
 def _fitted(run: str, made: _Answers, deps: Deps, priors: Mapping[str, float]) -> FittedRouter:
-    prompts = deps.embedder.encode([one.input for one in made.examples]).astype(np.float64)
+    prompts = deps.embedder.encode([one.input[:READ] for one in made.examples]).astype(np.float64)
     tested: RouteGain | None = None
     if len(made.arms) == 1:
         basis, router = "nothing", _single(prompts, np.ones((1, 1)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tools.router import READ
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 MOST_BYTES = 8_000_000  # of a request; above it is refused
-MOST_LETTERS = 8_000  # of a prompt that are embedded, far more than the 256 tokens that are read
+MARGIN = 100  # letters of white space that may stand about the instruction
 
 
 class Refused(Exception):
@@ -65,5 +67,5 @@ def prompt(body: dict[str, Any], instruction: str) -> str:
         content = "\n".join(part for part in parts if isinstance(part, str))
     text = content if isinstance(content, str) else ""
     # Half a surrogate pair is valid JSON and no text.
-    whole = text[: MOST_LETTERS + len(instruction)].encode("utf-8", "replace").decode()
-    return whole.removeprefix(instruction).strip()[:MOST_LETTERS]
+    begun = text[: MARGIN + len(instruction) + READ].encode("utf-8", "replace").decode()
+    return begun.removeprefix(instruction).strip()[:READ]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tools.routing.request import MOST_LETTERS, Refused, prompt
+from tools.router import READ
+from tools.routing.request import Refused, prompt
 
 ASK = "Answer the question."
 
@@ -29,7 +30,7 @@ def test_what_the_user_asks_last_is_what_counts(body, text):
 
 
 def test_of_a_long_prompt_only_the_beginning_is_read():
-    assert prompt(said(("user", ASK + "x" * 1_000_000)), ASK) == "x" * MOST_LETTERS
+    assert prompt(said(("user", ASK + "x" * 1_000_000)), ASK) == "x" * READ
 
 
 def test_a_refusal_has_openais_shape():

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from contextlib import ExitStack
 
 import httpx2
@@ -73,6 +74,14 @@ class Pool:
     def post(self, **more):
         return httpx2.post(f"{self.url}/v1/chat/completions", **more)
 
+    def recorded(self, n=1):
+        """The first ``n`` choices; a stream's is written after its last piece has gone out."""
+        for _ in range(500):
+            if self.path.exists() and len(found := read(self.path)) >= n:
+                return found
+            time.sleep(0.01)
+        raise TimeoutError("nothing was recorded")
+
     def seen(self, name):
         return self.stubs[name].seen
 
@@ -125,7 +134,7 @@ def test_streaming_gives_the_pieces_and_who_they_are_from(pool):
     )
     assert raw.headers["x-mirror-member"] == "a"
     assert [one.choices[0].delta.content for one in raw.parse()] == ["one ", "two"]
-    ((line, _),) = read(made.path)
+    ((line, _),) = made.recorded()
     assert (line["stream"], line["broken"]) == (True, None)
 
 
@@ -172,7 +181,7 @@ def test_a_stream_that_breaks_off_says_so_in_the_stream(pool):
     assert next(pieces).choices[0].delta.content == "one "
     with pytest.raises(openai.APIError, match="broke off"):
         next(pieces)
-    ((line, _),) = read(made.path)
+    ((line, _),) = made.recorded()
     assert "broke off" in line["broken"]
 
 
@@ -183,7 +192,7 @@ def test_all_members_down_is_a_clear_503(pool):
     assert caught.value.status_code == 503
     assert "a can't be reached; b answered 503. Try again in" in str(caught.value)
     assert httpx2.get(f"{made.url}/health").status_code == 503
-    ((line, _),) = read(made.path)
+    ((line, _),) = made.recorded()
     assert (line["member"], line["status"]) == (None, 503)
 
 
