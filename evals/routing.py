@@ -177,14 +177,15 @@ def measure_parity(folder: Path, embedded: Embedded, prompts: int) -> dict[str, 
     return {"rank_correlation": round(float(mean), 3), "trials": trials, "prompts": len(rows)}
 
 
-def healthcare(data: Path, cache: Path | None) -> dict[str, Any]:
+def healthcare(
+    data: Path, cache: Path | None, encounters: int, *, similarity: bool
+) -> dict[str, Any]:
     """RELM's table 5 on ACI-Bench (``evals.routing_usecase``)."""
     folder = data / "usecases" / "aci_bench"
     embedded = Embedded(OnnxEmbedder(), cache)
-    if cache is not None:
-        return measure_healthcare(folder, embedded, cache)
     with TemporaryDirectory() as made:
-        return measure_healthcare(folder, embedded, Path(made))
+        labels = cache or Path(made)
+        return measure_healthcare(folder, embedded, labels, encounters, similarity=similarity)
 
 
 def subset(total: int, size: int) -> list[int]:
@@ -212,6 +213,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=["alpaca", "llmrouter", "smoothie_parity"])
     parser.add_argument("--json", action="store_true", help="on one line")
     parser.add_argument("--usecase", choices=["healthcare"], help="RELM's table 5 instead")
+    parser.add_argument("--encounters", type=int, default=80, help="of the use case")
+    parser.add_argument(
+        "--similarity", action="store_true", help="grade notes by MiniLM's embeddings, too"
+    )
     given = parser.parse_args(arguments)
     if given.cache:
         given.cache.mkdir(parents=True, exist_ok=True)
@@ -234,7 +239,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
     }
     if given.usecase:
-        parts = {"healthcare": lambda: healthcare(given.data, given.cache)}
+        parts = {
+            "healthcare": lambda: healthcare(
+                given.data, given.cache, given.encounters, similarity=given.similarity
+            )
+        }
     wanted = [given.only] if given.only else list(parts)
     try:
         report = {name: parts[name]() for name in wanted}

