@@ -6,7 +6,8 @@ own table of them and the Open LLM and Chatbot Arena leaderboards; every column 
 the length of AlpacaEval's answers are left out. ``quality`` brings all of it to the benchmark that
 is likest a chat, Arena's rating (Elo, where Mixtral-8x7B has 1114), by ``completion`` where a model
 has scores of its own and by ``quality_prior`` where it has none. Nothing in it was fitted to a
-rating of AlpacaEval.
+rating of AlpacaEval; but its form was chosen after completion alone, which draws a new kind of
+model back to the mean, had recovered .53 to .64 of what the pools of all models offer.
 """
 
 from __future__ import annotations
