@@ -24,7 +24,6 @@ CONVERSATION = ("select", "chat", "resume")
 
 def run(args: argparse.Namespace) -> int:
     """Run a parsed command; returns the exit code."""
-    environment.calm_libraries()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         return _command(args)
