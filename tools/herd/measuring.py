@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LEAST_LOADING = 0.1
+"""Seconds reserved for loading at the least: what reserves nothing would pass the cap unasked."""
+
 
 class Stopped(Exception):
     """There was a reason to end the run between two items."""
@@ -106,7 +109,8 @@ class Meter:
         self._go_on(arm)
         what = f"probe {arm.name}"
         first = next(step for step in self.plan.steps if step.arm == arm)
-        seconds = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        expected = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        seconds = max(expected, LEAST_LOADING)
         # History that came after the plan must not reserve more than was approved for the step.
         loading = min(self._price(seconds), first.usd_high)
         self.deps.ledger.expect(
