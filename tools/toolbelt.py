@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
+from memory.records import Balance
 from tools import benchmark_recommender, registry_search, score_lookup
 from tools.choosing import constraints, funnel
 from tools.clients.items import available
@@ -219,7 +220,16 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
         {candidate.model: candidate.variants for candidate in candidates},
     )
     suspected = deps.ledger.checks()
-    selected = score_lookup.select(candidates, benchmarks, scores, predicted, suspected)
+    balance = dossier.get("balance") or Balance()
+    selected = score_lookup.select(
+        candidates,
+        benchmarks,
+        scores,
+        predicted,
+        suspected,
+        alpha=balance.alpha,
+        beta=balance.beta,
+    )
     arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
     kept = {one.model for one in selected} | {arm.model for arm in arms}
     predicted = [one for one in predicted if one.model in kept]
