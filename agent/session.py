@@ -24,6 +24,7 @@ from memory.errors import BadRequest, NotApproved
 from memory.records import Approval, Decision, Plan, Question
 from memory.sqlite import clear_errors
 from memory.talk import Remark
+from tools.conversation import explaining
 from tools.conversation.explaining import Answer
 from tools.conversation.follow_ups import Change, Weigh, apply
 from tools.deps import Progress
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from agent.graph import Graph
     from agent.state import State
     from memory.conversations import Conversations
+    from tools.conversation import follow_ups
     from tools.conversation.follow_ups import Turn
     from tools.deps import Deps
 
@@ -136,11 +138,7 @@ class Session:
             BadRequest: it is no text, or a change that means nothing.
         """
         with self.conversations.lock(thread):
-            state = self._known(thread).values
-            if state.get("requirements") is None:
-                raise BadRequest(
-                    f"Nothing is understood of {thread} yet; go on with: mirror resume {thread}"
-                )
+            state = self._understood(thread)
             talk = self.conversations.talk
             found = respond(text, state, self.deps, talk.last(thread, HEARD))
             answer = found if isinstance(found, Answer) else Answer(_changed(found, state))
@@ -155,6 +153,15 @@ class Session:
                 yield from self._stream(thread, dossier)
                 return
         yield from self._branch(thread, state, dossier)
+
+    def ask(self, thread: str, question: follow_ups.Question) -> Answer:
+        """Answer a question about what ``thread`` has found out; nothing changes.
+
+        Raises:
+            UnknownThread: no such conversation.
+            BadRequest: nothing is understood of it yet, or the question names nobody known.
+        """
+        return explaining.answer(question, self._understood(thread), self.deps)
 
     def undo(self, thread: str) -> Iterator[Event]:
         """Go back to where ``thread`` stood before its last change; nothing paid for is lost.
@@ -244,6 +251,14 @@ class Session:
         """
         values: State = self._known(thread).values
         return values
+
+    def _understood(self, thread: str) -> State:
+        state = self.state(thread)
+        if state.get("requirements") is None:
+            raise BadRequest(
+                f"Nothing is understood of {thread} yet; go on with: mirror resume {thread}"
+            )
+        return state
 
     def _config(self, thread: str) -> RunnableConfig:
         return {"configurable": {"thread_id": thread}, "recursion_limit": 100}

@@ -33,13 +33,18 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     select.add_argument("request", help="what the model must do, in plain words")
     _requirements(select)
     _examples(select)
-    chat = commands.add_parser("chat", parents=[shown], help="one request after another")
+    chat = commands.add_parser("chat", parents=[shown], help="talk: requests, questions, changes")
     _requirements(chat)
     resume = commands.add_parser(
         "resume", parents=[shown, answering], help="go on with a conversation"
     )
     resume.add_argument("--answer", metavar="TEXT", help="answer the question it waits on")
     resume.add_argument("thread")
+    say = commands.add_parser(
+        "say", parents=[shown, answering], help="say something more: why, compare, change, what if"
+    )
+    say.add_argument("thread")
+    say.add_argument("text", help="such as: why not Qwen?")
     report = commands.add_parser("report", help="show a run's report")
     report.add_argument("run")
     report.add_argument("--path", action="store_true", help="print the HTML file's path only")
@@ -76,7 +81,9 @@ def _examples(command: argparse.ArgumentParser) -> None:
 
 
 def given(args: argparse.Namespace) -> dict[str, object]:
-    """The requirements that flags state."""
+    """The requirements that flags state; none where the command takes none."""
+    if not hasattr(args, "max_params"):
+        return {}
     stated: dict[str, object] = {
         "max_params": args.max_params,
         "gpu_memory_gb": args.gpu_gb,

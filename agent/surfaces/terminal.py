@@ -17,7 +17,7 @@ from rich.console import Console
 from agent import wiring
 from agent.session import Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
-from memory.errors import BadRequest, MirrorError
+from memory.errors import BadRequest
 from memory.records import Approval, Plan, Question
 from tools.real_task import examples
 
@@ -33,11 +33,11 @@ DONE, WAITING = 0, 3
 
 
 def run(args: argparse.Namespace, settings: Settings, given: dict[str, object]) -> int:
-    """Select, chat or resume; returns the exit code."""
+    """Select, resume or say something more; returns the exit code."""
     session = wiring.connect(settings, args.planner)
     terminal = Terminal(session, args, settings.user)
-    if args.command == "chat":
-        return terminal.chat(given)
+    if args.command == "say":
+        return terminal.converse(args.thread, session.follow(args.thread, args.text))
     if args.command == "resume":
         return terminal.converse(args.thread, session.resume(args.thread))
     args.thread = new_thread(args.request)
@@ -98,24 +98,13 @@ class Terminal:
         instruction = self.args.instruction or self.args.request
         return self.session.deps.examples.keep(found, instruction, may_leave=self.args.may_leave)
 
-    def chat(self, given: dict[str, object]) -> int:
-        """Requests one after another, until end of input."""
-        self.console.print("What should the model do? (an empty line ends)", style="dim")
-        code = DONE
-        while text := (self._read("> ") or "").strip():
-            self.args.thread = new_thread(text)
-            try:
-                code = self.converse(
-                    self.args.thread, self.session.say(self.args.thread, text, given)
-                )
-            except MirrorError as error:
-                code = stopped(str(error), error.exit_code)
-        return code
-
     def converse(self, thread: str, events: Iterator[Event]) -> int:
-        """Follow a thread to its end, or to a question that nobody here can answer."""
+        """Follow a thread to its end, or to a question that nobody here can answer.
+
+        A branch of the thread is followed in its place.
+        """
         while True:
-            last = self._show(thread, events)
+            last, thread = self._show(thread, events)
             if last is None:
                 return DONE
             if isinstance(last, Decided):
@@ -125,14 +114,15 @@ class Terminal:
                 return self._waiting(thread, last)
             events = self.session.answer(thread, last.interrupt, value)
 
-    def _show(self, thread: str, events: Iterator[Event]) -> Asked | Decided | None:
+    def _show(self, thread: str, events: Iterator[Event]) -> tuple[Asked | Decided | None, str]:
+        """Draw the events; the last that matters, and the thread they ended in."""
         last: Asked | Decided | None = None
         with Drawing(self.console, thread) as drawing:
             for event in events:
                 if isinstance(event, Asked | Decided):
                     last = event
                 drawing.show(event)
-        return last
+        return last, drawing.thread
 
     def _reply(self, asked: Asked) -> str | Approval | None:
         if isinstance(asked.about, Question):

@@ -81,7 +81,7 @@ def _why(name: str | None, dossier: Dossier, deps: Deps) -> Answer:
     counts = Counter(fate.kind for fate in fates)
     told = ", ".join(f"{n:,} {kind}" for kind, n in counts.most_common())
     best = "\n".join(_told(fate) for fate in fates[:3])
-    return Answer(f"{len(found):,} models are called {name}: {told}. The nearest:\n{best}")
+    return Answer(f"{len(found):,} models are called {name}: {told}.\nThe nearest:\n{best}")
 
 
 def _told(fate: Fate) -> str:
@@ -145,8 +145,14 @@ def _cells(models: Sequence[str], dossier: Dossier) -> Iterator[tuple[str, ...]]
         cells = [by_name[model].cells[j] if model in by_name else None for model in models]
         yield (
             benchmark,
-            *(f"{cell.text}, {cell.why}" if cell else evidence_table.MISSING for cell in cells),
+            *(_cell(cell) for cell in cells),
         )
+
+
+def _cell(cell: evidence_table.Cell | None) -> str:
+    if cell is None or cell.value is None:
+        return "unknown"
+    return f"{cell.text}, {cell.why}"
 
 
 def _between(models: Sequence[str], decision: Decision | None) -> Iterator[Comparison]:

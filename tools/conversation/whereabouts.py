@@ -93,7 +93,8 @@ class Whereabouts:
             return Fate(model, f"removed by {fallen.constraint}", reason, 1e8 / stage)
         if (root := self._copied.get(model)) is not None:
             found = self.fate(root)
-            return Fate(model, f"a copy of {root}", f"That one: {found.kind}.", found.rank + 0.5)
+            reason = f"Folded into {root}, which is {found.kind}."
+            return Fate(model, "a copy", reason, found.rank + 0.5)
         if self.dossier.get("critical") is None:
             return Fate(model, "not looked at yet", "No stage has been run.", 1e9)
         return Fate(
