@@ -146,7 +146,8 @@ class Session:
             talk.note(thread, Remark("person", text, at), Remark("mirror", answer.plain(), at))
             yield Answered(answer)
             if isinstance(found, Answer):
-                yield from self._ending(thread)
+                if (still_open := self.pending(thread)) is not None:
+                    yield still_open
                 return
             dossier = {**apply(found), **self._begun(text)}
             if not (isinstance(found, Change) and found.branch):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from agent import wiring
-from agent.session import Asked, Decided, new_thread
+from agent.session import Answered, Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
 from memory.errors import BadRequest
 from memory.records import Approval, Plan, Question
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agent.session import Event, Session
     from agent.settings import Settings
     from memory.records import ExampleSet
+    from tools.conversation.explaining import Answer
 
 DONE, WAITING = 0, 3
 
@@ -74,6 +75,7 @@ class Terminal:
         self.given_answer: str | None = getattr(args, "answer", None)
         self.console = Console(stderr=args.json, quiet=args.quiet)
         asked_here = sys.stdin is not None and sys.stdin.isatty()
+        self.answer: Answer | None = None
         self.interactive = asked_here and not (args.json or args.quiet)
 
     def keep_examples(self) -> str:
@@ -106,7 +108,7 @@ class Terminal:
         while True:
             last, thread = self._show(thread, events)
             if last is None:
-                return DONE
+                return self._answered(thread)
             if isinstance(last, Decided):
                 return self._conclude(thread, last)
             value = self._reply(last)
@@ -121,6 +123,8 @@ class Terminal:
             for event in events:
                 if isinstance(event, Asked | Decided):
                     last = event
+                elif isinstance(event, Answered):
+                    self.answer = event.answer
                 drawing.show(event)
         return last, drawing.thread
 
@@ -193,6 +197,14 @@ class Terminal:
             return self.console.input(prompt, markup=False)
         except (EOFError, RuntimeError):
             return None
+
+    def _answered(self, thread: str) -> int:
+        if self.answer is not None and self.args.json:
+            said = {"text": self.answer.text, "header": self.answer.header}
+            self._json({"status": "answered", "thread": thread, **said, "rows": self.answer.rows})
+        elif self.answer is not None and self.args.quiet:
+            sys.stdout.write(self.answer.plain() + "\n")
+        return DONE
 
     def _conclude(self, thread: str, last: Decided) -> int:
         if self.args.json:

@@ -63,14 +63,14 @@ def test_what_is_said_at_a_plan_neither_approves_nor_refuses_it(tmp_path, capsys
 
 @pytest.mark.parametrize(
     ("answer", "decision"),
-    [("n", "refuse"), ("a", "approve"), ("drop acme/chat-300m @ scripted", None)],
+    [("n", "refuse"), ("a", "approve"), ("drop acme/chat-300m @ scripted", "drop")],
 )
 def test_the_words_that_answer_a_plan_do(tmp_path, answer, decision):
     made = world.session(tmp_path)
     talk(tmp_path, world.REQUEST, "", answer, session=made)
     (thread,) = (one.id for one in made.conversations.threads())
-    approval = made.state(thread).get("approval")
-    assert (approval.decision if approval else None) == (decision or "drop")
+    approval = made.state(thread)["approval"]
+    assert approval.decision == decision
 
 
 def test_a_change_and_its_undoing(tmp_path, capsys):

@@ -58,7 +58,9 @@ class Whereabouts:
         except BadRequest as nobody:
             sought = name.lower()
             found = [id for id in ids if sought in id.lower()]
-            exact = [id for id in found if id.lower().split("/")[-1] == sought]
+            # "Llama" is a family whoever called a model just that; "Llama-3.1-8B" is a model.
+            specific = any(letter.isdigit() for letter in sought)
+            exact = [id for id in found if specific and id.lower().split("/")[-1] == sought]
             if exact or found:
                 return (exact or found)[:MOST_CALLED]
             raise BadRequest(f"{nobody}.") from nobody
