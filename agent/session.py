@@ -240,6 +240,14 @@ class Session:
                 )
             yield from self._stream(thread, Command(resume={interrupt: value}))
 
+    def standing(self, thread: str) -> list[Event]:
+        """Where ``thread`` stands: its open question or its decision; empty while it works.
+
+        Raises:
+            UnknownThread: no such conversation.
+        """
+        return list(self._ending(thread))
+
     def pending(self, thread: str) -> Asked | None:
         """The question ``thread`` waits on, if any."""
         return next((e for e in self._ending(thread) if isinstance(e, Asked)), None)

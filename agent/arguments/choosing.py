@@ -49,6 +49,8 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     report.add_argument("run")
     report.add_argument("--path", action="store_true", help="print the HTML file's path only")
     commands.add_parser("threads", help="list conversations")
+    mcp = commands.add_parser("mcp", help="serve other agents over MCP; no tool of it spends")
+    mcp.add_argument("--planner", metavar="MODEL", help="planning model, or 'rules'")
     doctor = commands.add_parser("doctor", help="what works on this machine, and what does not")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
