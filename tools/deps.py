@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from memory.registry import Registry
     from memory.scores import Scores
     from tools.clients.hub import Hub
+    from tools.clients.hub_download import Downloads
     from tools.clients.log_probs import TextLogProb
 
 
@@ -171,4 +172,5 @@ class Deps:
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
     hub: Hub | None = None
+    downloads: Downloads | None = None
     progress: Callable[[Progress], None] = field(default=silent)
