@@ -161,8 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
         if place in self.server.replies or not (served := self._file(place)):
             self._reply(self.server.next_reply(place))
         else:
-            self._reply(served)
             self.server.sent.append((place, len(served.body)))
+            self._reply(served)
 
     def do_HEAD(self) -> None:
         place = self._place()
