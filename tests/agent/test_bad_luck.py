@@ -18,6 +18,7 @@ from agent.surfaces.terminal import DONE, Terminal
 from memory.errors import MirrorError
 from memory.records import CONSTANT
 from memory.sqlite import StoreUnavailable
+from tools.clients.lm_eval_process import ArmFailed
 
 
 class FillingRunner(world.KillingRunner):
@@ -152,3 +153,50 @@ def test_a_clock_that_goes_back_changes_nothing_but_dates(tmp_path):
     dates = [entry.at for entry in made.deps.ledger.entries(run)]
     assert dates == sorted(dates, reverse=True)
     assert (Path(ended.report) / "report.html").is_file()
+
+
+class SilentRunner(world.KillingRunner):
+    """The models in ``silent`` answer nothing to be graded; those in ``broken`` never load."""
+
+    silent, broken = frozenset(), frozenset()
+
+    def probe(self, arm):
+        if arm.model in self.broken:
+            raise ArmFailed("The evaluation process ended (SIGSEGV). See worker.log.")
+        super().probe(arm)
+
+    def run(self, arm, benchmark, items):
+        for result in super().run(arm, benchmark, items):
+            nothing = {"correct": None, "answer": ""} if arm.model in self.silent else {}
+            yield result.model_copy(update=nothing)
+
+
+def decided(tmp_path, **trouble):
+    made = world.session(tmp_path)
+    runner = SilentRunner({world.GOOD: 1.0, world.POOR: 0.0})
+    for name, models in trouble.items():
+        setattr(runner, name, frozenset(models))
+    made.deps = replace(made.deps, runner=runner)
+    ended = world.go(made, "t")[-1]
+    assert (Path(ended.report) / "report.html").is_file()
+    return {one.model.split(" @")[0]: one for one in ended.decision.ranking}, ended.decision
+
+
+def test_a_model_that_says_nothing_is_missing_and_not_zero(tmp_path):
+    ranking, decision = decided(tmp_path, silent=[world.POOR])
+    assert decision.winner.startswith(world.GOOD)
+    assert ranking[world.POOR].value is None
+    assert "no item was answered" in ranking[world.POOR].reason
+    assert {one.model for one in decision.measurements} == {world.GOOD, CONSTANT}
+
+
+def test_where_every_model_says_nothing_nobody_wins(tmp_path):
+    _, decision = decided(tmp_path, silent=[world.GOOD, world.POOR])
+    assert decision.winner is None
+    assert {one.model for one in decision.measurements} == {CONSTANT}
+
+
+def test_a_crash_at_load_is_that_arms_reason(tmp_path):
+    ranking, decision = decided(tmp_path, broken=[world.POOR])
+    assert decision.winner.startswith(world.GOOD)
+    assert "ended (SIGSEGV)" in ranking[world.POOR].reason
