@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from memory.scores import Scores
     from tools.clients.hub import Hub
     from tools.clients.hub_download import Downloads
+    from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
 
 
@@ -91,6 +92,14 @@ class Reader(Protocol):
 
     def published(self, benchmark: str) -> list[list[str]]:
         """Runs of texts as the benchmark's file has them, all of one length; empty: unknown."""
+        ...
+
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """``count`` questions with options in the file's order, always the same; empty: none."""
+        ...
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Whether ``log_probs`` says of this arm how likely each token is, and every other."""
         ...
 
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:

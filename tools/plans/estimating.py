@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from memory.records import CONSTANT, Forecast
+from tools.herd.contamination_check import Checks
 from tools.methods.gpu_time import Range
 from tools.methods.throughput import Accuracy, Timing, Work, accuracy, correction, spread
 
@@ -101,6 +102,11 @@ class Estimator:
                 _corrected(item, item.expected, prior, arm, benchmark, self._items),
             )
         return self._known[key]
+
+    @cached_property
+    def checks(self) -> Checks:
+        """The contamination checks that go with the steps."""
+        return Checks(self.runner)
 
     @cached_property
     def _items(self) -> list[Took]:

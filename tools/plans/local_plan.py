@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Step
-from tools.herd import contamination_check
 from tools.methods.gpu_time import Range
 from tools.plans import fetching
 
@@ -124,7 +123,7 @@ def _expected(estimator: Estimator, design: Design) -> float:
 def _seconds(estimator: Estimator, arm: Arm, benchmark: str, items: int, *, loaded: bool) -> Range:
     """A step's seconds, its contamination check included."""
     work = estimator.seconds(arm, benchmark, items, loaded=loaded)
-    check = contamination_check.seconds(estimator.runner, arm, benchmark)
+    check = estimator.checks.seconds(arm, benchmark)
     return Range(*(a + b for a, b in zip(work, check, strict=True)))
 
 
