@@ -62,7 +62,7 @@ def after_act(state: State) -> Literal["planner", "ask", "approve", "decide"]:
     if toolbelt.stage(state) is not toolbelt.Stage.PLANNED:
         return "planner"
     plan = state.get("plan")
-    return "approve" if plan is not None and plan.steps else "decide"
+    return "approve" if plan is not None and (plan.steps or plan.waiting) else "decide"
 
 
 def after_settle(state: State) -> Literal["approve", "evaluate", "decide"]:

@@ -204,7 +204,8 @@ class Session:
         """
         with self.conversations.lock(thread):
             snapshot = self._known(thread)
-            if snapshot.interrupts or not snapshot.next:
+            # A node whose results are kept, but not the step they lead to, is no longer "next".
+            if snapshot.interrupts or not snapshot.tasks:
                 yield from self._ending(thread)
                 return
             if snapshot.next == ("planner",):  # it may have been given up on: a new chance
@@ -294,7 +295,7 @@ class Session:
         for interrupt in snapshot.interrupts:
             yield Asked(interrupt.id, interrupt.value, snapshot.values.get("complaint"))
         decision = snapshot.values.get("decision")
-        if decision is not None and not snapshot.next:
+        if decision is not None and not snapshot.tasks:
             yield Decided(decision, snapshot.values.get("report") or "")
 
 

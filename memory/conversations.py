@@ -1,7 +1,7 @@
 """Conversations: LangGraph checkpoints in SQLite, one writer per thread.
 
-The only module of ``memory`` that knows LangGraph, and only inside functions: listing or
-locking a thread doesn't load it.
+With ``memory.checkpoints`` the only module of ``memory`` that knows LangGraph, and only inside
+functions: locking a thread doesn't load it.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class Conversations:
     def checkpointer(self) -> SqliteSaver:
         """The saver to compile the graph with; always the same object."""
         if self._saver is None:
-            from langgraph.checkpoint.sqlite import SqliteSaver
+            from memory.checkpoints import WholeSaver
 
-            saver = SqliteSaver(self._open(), serde=serializer())
+            saver = WholeSaver(self._open(), serde=serializer())
             with clear_errors(self.path):
                 saver.setup()
             self._saver = saver

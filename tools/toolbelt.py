@@ -212,14 +212,15 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     names = [candidate.model for candidate in candidates]
     columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
     columns |= {score.benchmark: score.protocol for score in scores}
+    suspected = deps.ledger.checks()
     predicted = prediction.predict(
         names,
         columns,
         deps.scores.observations(),
         deps.registry,
         {candidate.model: candidate.variants for candidate in candidates},
+        suspected,
     )
-    suspected = deps.ledger.checks()
     balance = dossier.get("balance") or Balance()
     selected = score_lookup.select(
         candidates,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from agent.arguments.values import count, dollars, memory, size
+from agent.arguments.values import count, dollars, memory, size, tick
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,6 +25,14 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     )
     answers.add_argument(
         "--refuse", action="store_true", help="refuse the plan: free evidence only"
+    )
+
+    answering.add_argument(
+        "--trust-remote-code",
+        action="append",
+        type=tick,
+        metavar="MODEL@REVISION",
+        help="let Python that comes with this model's weights run; repeatable",
     )
 
     select = commands.add_parser(

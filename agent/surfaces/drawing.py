@@ -17,6 +17,7 @@ from rich.table import Table
 from agent.session import Answered, Asked, Decided, Entered, Moved, Told
 from memory.records import Decision, Plan
 from tools.deps import Progress
+from tools.plans import unknown_code
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -176,10 +177,24 @@ class Drawing:
                 f"a rented 80 GB GPU at ${plan.gpu_usd_per_hour:.2f} an hour (an assumption: "
                 "set MIRROR_GPU_USD_PER_HOUR); this machine can't run it",
             )
+        self._arms(plan)
         if plan.not_measured:
             self._line("Not measured", _reasons(plan.not_measured))
         if plan.steps:
             self._line("Could change", plan.steps[0].could_change)
+
+    def _arms(self, plan: Plan) -> None:
+        """What arms bring along: downloads, and code of their own, ticked or not."""
+        for arm in dict.fromkeys(step.arm for step in plan.steps):
+            if arm.download:
+                self._line("Downloads", f"{arm.download / 1e9:.2g} GB: {arm.tick}")
+            if arm.trusted:
+                self._line("Runs code of", f"{arm.tick}: {', '.join(arm.code)}", "yellow")
+        for tick, arm in unknown_code.waiting(plan).items():
+            minutes = sum(step.minutes for step in plan.waiting if step.arm == arm)
+            files = ", ".join(arm.code)
+            told = f"{tick} would run its own {files} as you; {minutes:.1f} minutes"
+            self._line("Waits for trust", told, "yellow")
 
     def _decision(self, decision: Decision, report: str) -> None:
         self.console.print()

@@ -19,6 +19,7 @@ from agent.session import Answered, Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
 from memory.errors import BadRequest
 from memory.records import Approval, Plan, Question
+from tools.plans import unknown_code
 from tools.real_task import examples
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Terminal:
         self.args = args
         self.user = user
         self.given_answer: str | None = getattr(args, "answer", None)
+        self.ticks: list[str] = getattr(args, "trust_remote_code", None) or []
         self.console = Console(stderr=args.json, quiet=args.quiet)
         asked_here = sys.stdin is not None and sys.stdin.isatty()
         self.answer: Answer | None = None
@@ -146,7 +148,10 @@ class Terminal:
         cap = self.args.approve_up_to
         if self.args.refuse:
             return self._approval(plan, "refuse")
-        if not any(step.here for step in plan.steps) and (self.interactive or cap is not None):
+        if ticks := self._ticks(plan):
+            return self._approval(plan, "trust").model_copy(update={"trust": ticks})
+        here = any(step.here for step in plan.steps) or (self.interactive and plan.waiting)
+        if not here and (self.interactive or cap is not None):
             self.console.print("A price, not a run: nothing of this plan can run here.")
             return self._approval(plan, "refuse")
         if cap is not None and cap >= plan.cap_usd:
@@ -155,9 +160,23 @@ class Terminal:
             return self._approval(plan, "edit").model_copy(update={"cap_usd": cap})
         return self._prompt(plan) if self.interactive else None
 
+    def _ticks(self, plan: Plan) -> tuple[str, ...]:
+        """The ticks given by flags that ``plan`` waits for; one that it never did is said once.
+
+        Raises:
+            BadRequest: a model waits at another revision.
+        """
+        found = {name: unknown_code.tick_of(plan, name) for name in self.ticks}
+        for name in [name for name in self.ticks if found[name] is None]:
+            self.ticks.remove(name)
+            if name not in plan.trusted:
+                self.console.print(f"{name} changes nothing: no such arm waits for a tick.")
+        return tuple(tick for tick in found.values() if tick)
+
     def _prompt(self, plan: Plan) -> Approval | None:
         """Only a word that can't mean anything else approves; whatever is not understood is no."""
-        line = self._read("[a]pprove  [e]dit cap  [d]rop arms  [n]o (default) > ")
+        trust = "[t]rust MODEL  " if plan.waiting else ""
+        line = self._read(f"[a]pprove  [e]dit cap  [d]rop arms  {trust}[n]o (default) > ")
         if line is None:
             return None
         word, _, rest = line.strip().partition(" ")
@@ -169,6 +188,10 @@ class Terminal:
             names = rest or self._read("Arms to drop, separated by commas: ") or ""
             drop = tuple(name.strip() for name in names.split(",") if name.strip())
             return self._approval(plan, "drop").model_copy(update={"drop": drop})
+        if word.lower() in ("t", "trust") and plan.waiting:
+            name = rest or self._read("Model whose own code may run: ") or ""
+            ticks = tuple(one.strip() for one in name.split(",") if one.strip())
+            return self._approval(plan, "trust").model_copy(update={"trust": ticks})
         return self._approval(plan, "refuse")
 
     def _edited(self, plan: Plan, text: str) -> Approval | None:
@@ -188,6 +211,7 @@ class Terminal:
                 "surface": "terminal",
                 "at": self.session.deps.clock().isoformat(timespec="seconds"),
                 "cap_usd": plan.cap_usd,
+                "trust": plan.trusted,
             }
         )
 
