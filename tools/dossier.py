@@ -18,6 +18,7 @@ from memory.records import (  # noqa: TC001
     Decision,
     Finding,
     Funnel,
+    Judging,
     Measurement,
     Plan,
     Prediction,
@@ -48,6 +49,7 @@ class Dossier(TypedDict, total=False):
     measurements: list[Measurement] | None
     failed: dict[str, str] | None
     contamination: list[Contamination] | None
+    judging: list[Judging] | None
     decision: Decision | None
     report: str | None
 
@@ -67,6 +69,7 @@ VOID: Dossier = {
     "measurements": None,
     "failed": None,
     "contamination": None,
+    "judging": None,
     "decision": None,
     "report": None,
 }

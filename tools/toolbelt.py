@@ -191,7 +191,7 @@ def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcom
     needed = _known(dossier.get("requirements"))
     chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
     if needed.examples is not None:
-        chosen = own_task.as_benchmark(deps.examples.get(needed.examples), chosen)
+        chosen = own_task.as_benchmarks(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
     return Outcome(text, {"benchmarks": chosen})
 

@@ -73,6 +73,15 @@ def _examples(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--may-leave", action="store_true", help="they may be sent to a server elsewhere"
     )
+    group.add_argument(
+        "--judge",
+        action="append",
+        metavar="MODEL",
+        help="grades the answers, also beside references: NAME or NAME=URL; repeatable",
+    )
+    group.add_argument(
+        "--synthesize", type=count, metavar="N", help="none of your own: N made from the request"
+    )
 
 
 def given(args: argparse.Namespace) -> dict[str, object]:

@@ -17,6 +17,7 @@ from rich.table import Table
 from agent.session import Asked, Decided, Entered, Told
 from memory.records import Decision, Plan
 from tools.deps import Progress
+from tools.plans.planning import remarks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -152,6 +153,8 @@ class Drawing:
             f"{plan.hash}: ${plan.usd:.2f} ({low:.2f}-{high:.2f}), {plan.minutes:.1f} minutes, "
             f"never more than ${plan.cap_usd:.2f}",
         )
+        for line in remarks(plan):
+            self._line("Note", line)
         if any(step.basis for step in plan.steps):
             self._line("Time", " · ".join(dict.fromkeys(s.basis for s in plan.steps if s.basis)))
         if plan.gpu_usd_per_hour is not None:

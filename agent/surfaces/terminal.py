@@ -20,6 +20,8 @@ from agent.surfaces.drawing import Drawing
 from memory.errors import BadRequest, MirrorError
 from memory.records import Approval, Plan, Question
 from tools.real_task import examples
+from tools.real_task.sensitive import needs_consent
+from tools.request.domains import domains_of
 
 if TYPE_CHECKING:
     import argparse
@@ -95,8 +97,43 @@ class Terminal:
             fields[found.field] = answer
         for line in _remarks(found):
             self.console.print(line, style="dim", highlight=False)
-        instruction = self.args.instruction or self.args.request
-        return self.session.deps.examples.keep(found, instruction, may_leave=self.args.may_leave)
+        return self.session.deps.examples.keep(
+            found,
+            self.args.instruction or self.args.request,
+            may_leave=self.args.may_leave,
+            judges=self._judges(found),
+            domain=", ".join(self.args.domain or domains_of(self.args.request)),
+        )
+
+    def _judges(self, found: ExampleSet) -> tuple[str, ...]:
+        """Who grades: those named, else the deployment's where no example has a reference.
+
+        Raises:
+            BadRequest: somebody must grade and nobody is named, or can't be asked; or the examples
+                may not be sent there.
+            NotApproved: a judge's price is unknown.
+        """
+        deps, wanted = self.session.deps, tuple(dict.fromkeys(self.args.judge or ()))
+        if not wanted and found.missing_references == len(found.examples):
+            wanted = deps.judges or self._named_judge(found)
+        for one in wanted:
+            there = deps.judge(one)
+            question = needs_consent(found, local=there.here)
+            if question and not self.args.may_leave:
+                raise BadRequest(
+                    f"{question} If so, add --may-leave; else name a judge on this machine."
+                )
+        return wanted
+
+    def _named_judge(self, found: ExampleSet) -> tuple[str, ...]:
+        lack = f"No example of {found.source} has a reference answer, so a model must grade"
+        answer = self._read(f"{lack}. Which one (NAME or NAME=URL)? ") if self.interactive else None
+        if not (answer or "").strip():
+            raise BadRequest(
+                f"{lack}: name it with --judge MODEL or MIRROR_JUDGE_MODEL, or name the column of"
+                " the answers with --reference."
+            )
+        return tuple((answer or "").split())
 
     def chat(self, given: dict[str, object]) -> int:
         """Requests one after another, until end of input."""

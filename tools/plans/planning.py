@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Plan
-from tools.plans import hub_lookup, local_plan, renting
+from tools.plans import hub_lookup, judge_plan, local_plan, renting
 from tools.plans.estimating import Estimator
 from tools.plans.rented_plan import MOST_ARMS, TOO_MANY, rented
 from tools.plans.value_of_information import doubt
@@ -49,9 +49,10 @@ def make_plan(
     choices = [c for c in dossier.get("benchmarks") or () if c.items_source is not None]
     rental = renting.rental(dossier, deps.gpu_usd_per_hour, items)
     seed = seed_of(dossier["run"])
-    if arms and choices and local_plan.worthwhile(arms, dossier):
+    seated = judge_plan.seat(arms[:MOST_ARMS], choices, deps)
+    if seated.arms and seated.choices and local_plan.worthwhile(arms, dossier):
         estimator = Estimator.of(deps)
-        design = local_plan.fit(estimator, deps.minutes, arms[:MOST_ARMS], choices, items)
+        design = local_plan.fit(estimator, deps.minutes, seated, items)
         steps = local_plan.steps(estimator, design, constant, deps, seed, _change(design, dossier))
         absent = [model for model in shortlist if model.id in reasons]
         said = hub_lookup.remarks(absent, deps)
@@ -62,11 +63,11 @@ def make_plan(
             for model in absent
         }
         late = f"no time for it within {deps.minutes:g} minutes"
-        reasons |= {arm.name: late for arm in arms[len(design.arms) :]}
-        reasons |= {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]}
+        reasons |= {arm.name: late for arm in seated.arms[len(design.arms) :]}
+        reasons |= {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]} | dict(seated.unjudged)
     else:
         steps, reasons = rented(rental, shortlist, constant, dossier, deps)
-        reasons |= {arm.name: NO_ITEMS for arm in arms}
+        reasons |= {arm.name: NO_ITEMS for arm in arms} | dict(seated.unjudged)
     budget = needed.budget_usd if needed else None
     high = sum(step.usd_high for step in steps)
     return Plan(
@@ -79,6 +80,7 @@ def make_plan(
         registry=deps.registry.version,
         requirements=_digest(needed.model_dump_json() if needed else ""),
         gpu_usd_per_hour=None if all(step.here for step in steps) else rental.usd_per_hour,
+        notes=seated.notes,
     )
 
 
@@ -138,7 +140,22 @@ def describe(plan: Plan) -> str:
             " (an assumption, MIRROR_GPU_USD_PER_HOUR)"
         )
     basis = [f"Time: {plan.steps[0].basis}"] if plan.steps[0].basis else []
+    basis += [f"Note: {line}" for line in remarks(plan)]
     return "\n".join([head, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
+
+
+def remarks(plan: Plan) -> list[str]:
+    """What of the plan's price is for judges, with its range, then the plan's notes."""
+    judged = [step for step in plan.steps if step.judges]
+    if not judged:
+        return list(plan.notes)
+    low, usd, high = (
+        sum(getattr(step, name) for step in judged)
+        for name in ("judge_usd_low", "judge_usd", "judge_usd_high")
+    )
+    grades = sum(step.items * len(step.judges) for step in judged)
+    price = f"Judging ${usd:.2f} ({low:.2f}-{high:.2f}) of it: {grades} grades and two controls"
+    return [price, *plan.notes]
 
 
 def _change(design: local_plan.Design, dossier: Dossier) -> str:
