@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from tools.deps import Embedder, Progress
 
 
+JUDGE_SECONDS = 120.0
+"""The longest a judge may think: some reason at length, some write a batch of examples."""
+
+
 def clock() -> datetime:
     """Now, in UTC."""
     return datetime.now(UTC)  # noqa: TID251 - the one clock, handed to everything as Deps.clock
@@ -125,7 +129,8 @@ def judging(settings: Settings, judge: str | None = None) -> PricedChat:
     if settings.judge_usd_in is not None and settings.judge_usd_out is not None:
         free = is_here(server) and not configured
         stated = None if free else (settings.judge_usd_in, settings.judge_usd_out)
-    chat = OpenAIChat(name, server, settings.judge_api_key if configured else None)
+    key = settings.judge_api_key if configured else None
+    chat = OpenAIChat(name, server, key, timeout=JUDGE_SECONDS)
     price = price_of(name, server, clock(), stated=stated, usd_per_hour=settings.usd_per_hour)
     return PricedChat(chat, price, server)
 

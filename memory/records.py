@@ -88,7 +88,8 @@ class Requirements(Record):
 
     ``max_params`` in weights; ``gpu_memory_gb`` per device in 1e9 bytes; ``context`` in tokens;
     ``precision_bits`` per weight, used to turn memory into parameters. ``examples`` names the
-    user's own example set (``memory.example_sets``).
+    user's own example set (``memory.example_sets``); ``synthesize``: so many are to be written
+    instead, for ``instruction`` (None: the request); ``judges`` as in ``OwnTask``.
     """
 
     text: str
@@ -106,6 +107,9 @@ class Requirements(Record):
     domains: tuple[str, ...] = ()
     ecosystem: tuple[str, ...] = ()
     examples: str | None = None
+    synthesize: int | None = Field(None, ge=1, le=200)
+    instruction: str | None = None
+    judges: tuple[str, ...] = ()
     budget_usd: float | None = Field(None, ge=0, le=1e9)
 
 

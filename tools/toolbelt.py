@@ -252,6 +252,11 @@ def stage(dossier: Dossier) -> Stage:
     return next((tool.stage for tool in TOOLS if _missing(tool, dossier)), Stage.PLANNED)
 
 
+def awaits_examples(dossier: Dossier) -> bool:
+    """Whether now is the time to have examples made: candidates are known, benchmarks not yet."""
+    return dossier.get("candidates") is not None and dossier.get("benchmarks") is None
+
+
 def offered(dossier: Dossier) -> list[Tool]:
     """The tools that may be called now: of this stage, unfinished, inputs at hand."""
     now = stage(dossier)

@@ -17,7 +17,7 @@ from rich.table import Table
 from agent.session import Asked, Decided, Entered, Told
 from memory.records import Decision, Plan
 from tools.deps import Progress
-from tools.plans.planning import remarks
+from tools.plans.planning import dollars, remarks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -186,7 +186,7 @@ class Drawing:
         self._line("Conclusion", decision.summary, "bold")
         for caveat in decision.caveats:
             self._line("Mind", caveat, "dim")
-        self._line("Spent", f"${decision.spent_usd:.2f}, {decision.spent_minutes:.1f} minutes")
+        self._line("Spent", f"{dollars(decision.spent_usd)}, {decision.spent_minutes:.1f} minutes")
         self._line("Report", f"{report}/report.html")
         self._line("Thread", self.thread)
 

@@ -19,8 +19,9 @@ from agent.session import Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
 from memory.errors import BadRequest, MirrorError
 from memory.records import Approval, Plan, Question
-from tools.real_task import examples
+from tools.real_task import authoring, examples
 from tools.real_task.sensitive import needs_consent
+from tools.real_task.synthesis import MOST
 from tools.request.domains import domains_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace, settings: Settings, given: dict[str, object]) 
     args.thread = new_thread(args.request)
     if args.examples is not None:
         given["examples"] = terminal.keep_examples()
+    elif args.synthesize is not None:
+        given |= terminal.wanted_examples()
     return terminal.converse(args.thread, session.say(args.thread, args.request, given))
 
 
@@ -104,6 +107,20 @@ class Terminal:
             judges=self._judges(found),
             domain=", ".join(self.args.domain or domains_of(self.args.request)),
         )
+
+    def wanted_examples(self) -> dict[str, object]:
+        """What is to be written, and by whom; refused before anything else when nobody can.
+
+        Raises:
+            BadRequest: there is no author, or too many examples are asked for.
+            NotApproved: the author's price is unknown.
+        """
+        judges = tuple(dict.fromkeys(self.args.judge or ()))
+        if self.args.synthesize > MOST:
+            raise BadRequest(f"{self.args.synthesize} examples are too many; ask for 1 to {MOST}.")
+        authoring.author(judges, self.session.deps)
+        wanted = {"synthesize": self.args.synthesize, "judges": judges}
+        return wanted | ({"instruction": self.args.instruction} if self.args.instruction else {})
 
     def _judges(self, found: ExampleSet) -> tuple[str, ...]:
         """Who grades: those named, else the deployment's where no example has a reference.
@@ -187,6 +204,9 @@ class Terminal:
     def _decide(self, plan: Plan) -> Approval | None:
         """The person's answer to a plan: from flags given ahead, or at the prompt. Default: no."""
         cap = self.args.approve_up_to
+        if cap is not None:  # of the whole conversation: what examples cost is gone
+            spent = self.session.deps.ledger.spent(authoring.run_of(plan.run))
+            cap = max(cap - spent, 0.0)
         if self.args.refuse:
             return self._approval(plan, "refuse")
         if not any(step.here for step in plan.steps) and (self.interactive or cap is not None):

@@ -116,11 +116,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: tests look at ``seen``."""
 
 
-def judge(says_: Callable[[Any], str]) -> Callable[[Any], Reply]:
+def judge(answer: Callable[[Any], str], **changes: Any) -> Callable[[Any], Reply]:
     """A reply made by a scripted judge from the messages it is sent."""
     from tools.deps import Message
 
-    return lambda body: says(says_([Message(**one) for one in body["messages"]]))
+    return lambda body: says(answer([Message(**one) for one in body["messages"]]), **changes)
 
 
 if __name__ == "__main__":

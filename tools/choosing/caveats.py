@@ -51,8 +51,9 @@ def _measured(evidence: Evidence, tally: Tally) -> Iterator[str]:
     for one in evidence.measurements:
         if one.missing:
             yield (
-                f"{one.arm} has no usable answer to {one.missing} of {one.n + one.missing} items"
-                f" of {one.benchmark}; they are left out, not counted as wrong."
+                f"{one.arm} has a score on {one.n} of {one.n + one.missing} items of"
+                f" {one.benchmark}; the others were not asked or have no usable answer: they are"
+                " left out, not counted as wrong."
             )
     sets = {frozenset(one.benchmark for one in found) for found in tally.measurements.values()}
     if len(sets) > 1:

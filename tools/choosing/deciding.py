@@ -24,7 +24,7 @@ from tools.choosing.tally import Tally
 from tools.herd.contamination import factors, suspicion
 from tools.herd.race import HerdRace, RaceEnd
 from tools.methods.intervals import pool
-from tools.real_task import own_task
+from tools.real_task import authoring, own_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -125,7 +125,7 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
         ranking=conclusion.ranking,
         measurements=tuple(measurements),
         comparisons=tuple(comparisons),
-        spent_usd=deps.ledger.spent(run),
+        spent_usd=deps.ledger.spent(run) + deps.ledger.spent(authoring.run_of(run)),
         spent_minutes=deps.ledger.seconds(run) / 60,
         caveats=conclusion.caveats,
     )

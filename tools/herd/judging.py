@@ -138,16 +138,17 @@ class Grader:
     def inspect(self, kept: Mapping[Step, Mapping[str, ItemResult]]) -> list[Judging]:
         """What the judges said of each judged benchmark, and what their controls say of them.
 
-        ``kept``: the graded results of each judged step. The grades are read again, which costs
-        nothing; the controls are paid for.
+        ``kept``: the graded results of each judged step. Grades are read again, which costs
+        nothing; the controls are paid for. An answer without a grade is one that has no reply.
         """
         found = []
         for benchmark in dict.fromkeys(step.benchmark for step in kept):
             steps = [step for step in kept if step.benchmark == benchmark]
             drawn = self.deps.runner.items(benchmark, steps[0].items, self.plan.seed)
-            answers = {
-                step.arm.name: {id: one.answer for id, one in kept[step].items()} for step in steps
-            }
+            answers = {}
+            for step in steps:
+                written = self.deps.ledger.done(step.arm, *self._home(step)) | dict(kept[step])
+                answers[step.arm.name] = {id: one.answer for id, one in written.items()}
             found.append(
                 inspect(
                     benchmark,

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from memory.errors import MirrorError, NotApproved
-from memory.records import CONSTANT, Interval, JudgedArm, JudgeFinding, JudgeGap, Judging
+from memory.records import CONSTANT, Grade, Interval, JudgedArm, JudgeFinding, JudgeGap, Judging
 from prompts import library
 from tools.judging.calibrating import GOOD, good_rate, overall
 from tools.judging.controls import graded_controls
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from memory.calibrations import Calibrations
-    from memory.records import Calibration, Grade, JudgedItem
+    from memory.records import Calibration, JudgedItem
     from tools.judging.chat import Judge
     from tools.judging.panel import Panel
 
 FACTORS = (1.0, 0.5, 0.25)  # by how many controls failed
+NO_REPLY_CAME = "no reply came, or the cap was reached before it"
 UNCALIBRATED = "never calibrated here (mirror judge calibrate), so its rates stand uncorrected"
 
 
@@ -73,8 +74,19 @@ def _kept(
                 try:
                     grades.append(grade_answer(panel.task, item, arm, given[item.id], unpaid))
                 except NotApproved:
-                    continue  # its reply never came
+                    grades.append(_silent(judge, arm, item.id))
     return grades
+
+
+def _silent(judge: Judge, arm: str, item: str) -> Grade:
+    return Grade(
+        judge=judge.name,
+        model=arm,
+        item=item,
+        prompt=library.load(WORDING).id,
+        ratings=None,
+        reason=NO_REPLY_CAME,
+    )
 
 
 def _finding(

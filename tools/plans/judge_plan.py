@@ -116,6 +116,16 @@ def seat(arms: Sequence[Arm], choices: Sequence[BenchmarkChoice], deps: Deps) ->
     )
 
 
+def told(constant: Arm, seated: Seated) -> Arm:
+    """The constant arm with what it says to a judge, if there is one."""
+    if not seated.benches:
+        return constant
+    said = f"to a judge it says: {NULL_ANSWER}"
+    if all(choice.task in seated.benches for choice in seated.choices):
+        return constant.model_copy(update={"note": said})
+    return constant.model_copy(update={"note": f"{constant.note}; {said}".strip("; ")})
+
+
 def _reach(task: Graded, deps: Deps) -> tuple[dict[str, PricedChat], tuple[str, ...]]:
     """The judges that can be asked and may be shown the examples; why the others are not."""
     reached, notes = {}, []

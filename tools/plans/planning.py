@@ -17,6 +17,7 @@ from tools.plans import hub_lookup, judge_plan, local_plan, renting
 from tools.plans.estimating import Estimator
 from tools.plans.rented_plan import MOST_ARMS, TOO_MANY, rented
 from tools.plans.value_of_information import doubt
+from tools.real_task import authoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,8 @@ def make_plan(
     if seated.arms and seated.choices and local_plan.worthwhile(arms, dossier):
         estimator = Estimator.of(deps)
         design = local_plan.fit(estimator, deps.minutes, seated, items)
-        steps = local_plan.steps(estimator, design, constant, deps, seed, _change(design, dossier))
+        baseline = judge_plan.told(constant, seated)
+        steps = local_plan.steps(estimator, design, baseline, deps, seed, _change(design, dossier))
         absent = [model for model in shortlist if model.id in reasons]
         said = hub_lookup.remarks(absent, deps)
         reasons = {
@@ -69,6 +71,8 @@ def make_plan(
         steps, reasons = rented(rental, shortlist, constant, dossier, deps)
         reasons |= {arm.name: NO_ITEMS for arm in arms} | dict(seated.unjudged)
     budget = needed.budget_usd if needed else None
+    if budget is not None and needed and needed.examples:
+        budget = max(budget - deps.ledger.spent(authoring.run_of(dossier["run"])), 0.0)
     high = sum(step.usd_high for step in steps)
     return Plan(
         thread=dossier["thread"],
@@ -144,6 +148,11 @@ def describe(plan: Plan) -> str:
     return "\n".join([head, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
 
 
+def dollars(usd: float) -> str:
+    """To the cent; small sums, which a cent would hide or double, to a hundredth of one."""
+    return f"${usd:.4f}" if 0 < usd < 0.1 else f"${usd:.2f}"
+
+
 def remarks(plan: Plan) -> list[str]:
     """What of the plan's price is for judges, with its range, then the plan's notes."""
     judged = [step for step in plan.steps if step.judges]
@@ -154,7 +163,8 @@ def remarks(plan: Plan) -> list[str]:
         for name in ("judge_usd_low", "judge_usd", "judge_usd_high")
     )
     grades = sum(step.items * len(step.judges) for step in judged)
-    price = f"Judging ${usd:.2f} ({low:.2f}-{high:.2f}) of it: {grades} grades and two controls"
+    price = f"Judging {dollars(usd)} ({dollars(low)} to {dollars(high)}) of it:"
+    price += f" {grades} grades and the controls"
     return [price, *plan.notes]
 
 
