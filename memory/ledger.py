@@ -302,6 +302,13 @@ class Ledger:
         rows = self._select(query, *key)
         return ChatReply.model_validate_json(rows[0][0]) if rows else None
 
+    def reply_seconds(self, model: str) -> list[float]:
+        """How long each kept reply of a model took; makes no file."""
+        if not self.path.exists():
+            return []
+        query = "SELECT json_extract(record, '$.seconds') FROM replies WHERE model = ?"
+        return [float(seconds) for (seconds,) in self._select(query, model)]
+
     def _select(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         with clear_errors(self.path):
             return self._connection.execute(query, values).fetchall()

@@ -19,6 +19,7 @@ from memory.records import (  # noqa: TC001
     Decision,
     Finding,
     Funnel,
+    Judging,
     Measurement,
     Plan,
     Prediction,
@@ -53,6 +54,7 @@ class Dossier(TypedDict, total=False):
     measurements: list[Measurement] | None
     failed: dict[str, str] | None
     contamination: list[Contamination] | None
+    judging: list[Judging] | None
     decision: Decision | None
     report: str | None
 
@@ -73,6 +75,7 @@ VOID: Dossier = {
     "measurements": None,
     "failed": None,
     "contamination": None,
+    "judging": None,
     "decision": None,
     "report": None,
 }

@@ -192,7 +192,7 @@ def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcom
     needed = _known(dossier.get("requirements"))
     chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
     if needed.examples is not None:
-        chosen = own_task.as_benchmark(deps.examples.get(needed.examples), chosen)
+        chosen = own_task.as_benchmarks(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
     return Outcome(text, {"benchmarks": chosen})
 
@@ -261,6 +261,11 @@ TOOLS = (
 def stage(dossier: Dossier) -> Stage:
     """The first stage with something still to find out."""
     return next((tool.stage for tool in TOOLS if _missing(tool, dossier)), Stage.PLANNED)
+
+
+def awaits_examples(dossier: Dossier) -> bool:
+    """Whether now is the time to have examples made: candidates are known, benchmarks not yet."""
+    return dossier.get("candidates") is not None and dossier.get("benchmarks") is None
 
 
 def offered(dossier: Dossier) -> list[Tool]:
