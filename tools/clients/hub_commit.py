@@ -10,7 +10,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tools.clients.hub import HubUnavailable, complaint
+from tools.clients.hub import HubUnavailable
+from tools.clients.hub_answers import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -19,7 +19,7 @@ from tools.scores.sources.entry import Refused, entry, number, word
 from tools.scores.sources.hub_names import task_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tools.clients.hub import Hub
     from tools.scores.sources.entry import Entry
@@ -41,9 +41,10 @@ def of_model(hub: Hub, model: str, scale: float | None = None) -> Iterator[Entry
     results, index = held.get("evalResults") or [], held.get("model-index")
     if not results and not index:
         raise BadRequest(f"The Hub states no scores of {name}.")
-    yield from _eval_results(results, name, f"{hub.endpoint}/{name}", scale)
+    place = f"{hub.endpoint}/{name}"
+    yield from of_results(results, name, place, lambda _: scale)
     if index:
-        yield from model_card.entries(index, name, f"{hub.endpoint}/{name}", scale)
+        yield from model_card.entries(index, name, place, scale)
 
 
 def of_leaderboard(hub: Hub, dataset: str, scale: float | None = None) -> Iterator[Entry]:
@@ -68,16 +69,28 @@ def of_leaderboard(hub: Hub, dataset: str, scale: float | None = None) -> Iterat
 
 def of_file(held: object, model: str, source: str, scale: float | None = None) -> Iterator[Entry]:
     """The entries of an ``.eval_results`` file: self-reported, as nobody here checks a token."""
-    for found in _eval_results(held, model, source, scale):
+    for found in of_results(held, model, source, lambda _: scale):
         if isinstance(found, Score):
             yield found.model_copy(update={"origin": Origin.REPORTED})
         else:
             yield found
 
 
-def _eval_results(held: object, model: str, source: str, scale: float | None) -> Iterator[Entry]:
+def of_results(
+    held: object, model: str, source: str, scale: Callable[[str], float | None]
+) -> Iterator[Entry]:
+    """The entries of ``evalResults``; ``scale``: what the values of a column are out of."""
     for place, raw in enumerate(held if isinstance(held, list) else [held], start=1):
-        yield _eval_result(f"evaluation result {place}", raw, model, source, scale)
+        yield _eval_result(
+            f"evaluation result {place}", raw, model, source, scale(column(raw) or "")
+        )
+
+
+def column(raw: Any) -> str | None:
+    """``dataset#task`` that an entry of ``evalResults`` belongs to; None if it does not say."""
+    data = raw.get("data", raw) if isinstance(raw, dict) else None
+    test = data.get("dataset") if isinstance(data, dict) else None
+    return f"{test.get('id')}#{test.get('task_id')}" if isinstance(test, dict) else None
 
 
 def _eval_result(where: str, raw: Any, model: str, source: str, scale: float | None) -> Entry:
