@@ -7,6 +7,7 @@ models there were, the Hub is believed to have left them out, and none is remove
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,10 @@ def _quarantine(
     """Add the records of ``reading`` that gave no model; one that gave one since has none."""
     new = frame(
         (
-            one | {"layer": layer, "at": now, "record": one["record"] if n < MOST_RECORDS else ""}
+            json.dumps(
+                one
+                | {"layer": layer, "at": now, "record": one["record"] if n < MOST_RECORDS else ""}
+            )
             for n, one in enumerate(store.part_values(reading.parts, "quarantine"))
         ),
         QUARANTINE,

@@ -12,6 +12,8 @@ it came out.
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memory.registry import SNAPSHOT, Registry
-from memory.registry_store import LAYER, frame, join, row, write
+from memory.registry_store import LAYER, frame, join, line, write
 from memory.registry_table import COLUMNS
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def bundled() -> pl.DataFrame:
     """The bundled snapshot as a layer."""
     models = Registry.load(SNAPSHOT).models.values()
     day = max(model.released or "" for model in models)
-    return frame(row(model, None, day) for model in models).sort("key")
+    return frame(line(model, None, day) for model in models).sort("key")
 
 
 def ranges(layers: Sequence[pl.LazyFrame]) -> Iterator[pl.Expr]:
@@ -71,15 +73,17 @@ def _by_range(
     made: Callable[[Sequence[pl.DataFrame]], pl.DataFrame],
     out: Path,
 ) -> int:
-    count, pieces = 0, []
+    count, folder = 0, out.with_suffix(".pieces")
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
+    folder.mkdir()
+    pieces = []
     for place, span in enumerate(ranges(layers)):
         rows = made([layer.filter(span).collect() for layer in layers])
         count += len(rows)
-        pieces.append(out.with_name(f"{out.name}.{place:04d}"))
+        pieces.append(folder / f"{place:06d}")
         write(rows, pieces[-1])
     join(pieces, out)
-    for piece in pieces:
-        piece.unlink()
+    shutil.rmtree(folder)
     return count
 
 
@@ -92,7 +96,7 @@ def _one_each(some: Sequence[pl.DataFrame]) -> pl.DataFrame:
     several = pl.len().over("key") > 1
     single = rows.filter(~several).select(list(COLUMNS))
     groups = rows.filter(several).drop("hub_id", "seen").iter_rows(named=True)
-    return pl.concat([single, frame(_merged(groups), COLUMNS)]).sort("id")
+    return pl.concat([single, frame(map(json.dumps, _merged(groups)), COLUMNS)]).sort("id")
 
 
 def _merged(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

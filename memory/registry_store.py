@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from memory.records import Model
 
 HUB = "hub"
-ROW_GROUP = 2_000  # rows; small, so that a range of keys is read without its neighbours
+# Rows that are read together: few, so that a range of keys comes without its neighbours.
+ROW_GROUP, PART_ROW_GROUP = 2_000, 500
 LAYER: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "key": pl.String,  # the id in lower case: the Hub takes ids that differ in case for one
     "hub_id": pl.String,  # the Hub's own key of a repository, which outlives a renaming
@@ -159,7 +160,7 @@ class RegistryStore:
         for name, values in others.items():
             lines = "".join(json.dumps(value) + "\n" for value in values)
             replace(self.parts / f"{number:06d}.{name}.jsonl", lines.encode())
-        write(rows, self.parts / f"{number:06d}.parquet")
+        write(rows, self.parts / f"{number:06d}.parquet", PART_ROW_GROUP)
 
     def part_files(self, count: int) -> list[Path]:
         """The parts that count, oldest first."""
@@ -180,24 +181,20 @@ class RegistryStore:
 # --- frames and files -------------------------------------------------------------------
 
 
-def row(model: Model, hub_id: str | None, seen: str) -> dict[str, Any]:
-    """One model as a row of a layer."""
-    return model.model_dump(mode="json") | {
-        "key": model.id.lower(),
-        "hub_id": hub_id,
-        "seen": seen,
-        "provenance": [
-            {"field": field, "sources": sources} for field, sources in model.provenance.items()
-        ],
-    }
+def line(model: Model, hub_id: str | None, seen: str) -> str:
+    """One model as a row of a layer, in JSON: for ``frame``."""
+    stated = [{"field": field, "sources": sources} for field, sources in model.provenance.items()]
+    more = {"key": model.id.lower(), "hub_id": hub_id, "seen": seen, "provenance": stated}
+    values = model.model_dump_json(exclude={"provenance"}, exclude_none=True)
+    return f"{values[:-1]},{json.dumps(more)[1:]}"
 
 
-def frame(rows: Iterable[Mapping[str, Any]], schema: Mapping[str, Any] = LAYER) -> pl.DataFrame:
-    """Rows as a table, by way of JSON lines: three times as fast as from nested Python lists."""
-    lines = "\n".join(json.dumps(one) for one in rows)
-    if not lines:
+def frame(lines: Iterable[str], schema: Mapping[str, Any] = LAYER) -> pl.DataFrame:
+    """Rows in JSON as a table: a third of the time that nested Python lists take."""
+    text = "\n".join(lines)
+    if not text:
         return pl.DataFrame(schema=dict(schema))
-    return pl.read_ndjson(io.BytesIO(lines.encode()), schema=dict(schema))
+    return pl.read_ndjson(io.BytesIO(text.encode()), schema=dict(schema))
 
 
 def existing(paths: Sequence[Path], schema: Mapping[str, Any] = LAYER) -> pl.LazyFrame:
@@ -227,10 +224,10 @@ def damaged(path: Path, why: str) -> DamagedStore:
     )
 
 
-def write(rows: pl.DataFrame, path: Path) -> None:
-    """A table into its file, whole or not at all."""
+def write(rows: pl.DataFrame, path: Path, group: int = ROW_GROUP) -> None:
+    """A table into its file, whole or not at all; ``group`` rows are read together."""
     with _beside(path) as beside:
-        rows.write_parquet(beside, row_group_size=ROW_GROUP, compression_level=3)
+        rows.write_parquet(beside, row_group_size=group, compression_level=3)
 
 
 def join(pieces: Sequence[Path], path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from memory.registry_store import frame, row
+from memory.registry_store import frame, line
 from tools.registry import hub_scores
 from tools.registry.hub_record import Held, Quarantined
 
@@ -24,7 +24,7 @@ class Batch:
     source: str
     seen: str
     reader: Callable[[Any, str], Held | Quarantined]
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)
     quarantine: list[dict[str, str]] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Batch:
         if isinstance(held, Quarantined):
             self.quarantine.append(vars(held))
             return None
-        self.rows.append(row(held.model, held.hub_id, self.seen))
+        self.rows.append(line(held.model, held.hub_id, self.seen))
         self.dropped.extend(held.dropped)
         if isinstance(raw, dict) and (stated := hub_scores.of_record(raw)) is not None:
             self.scores.append(stated)

@@ -91,6 +91,8 @@ class Fields:
             value = [value]
         if len(value) > MOST_TEXTS:
             self.dropped.append(f"{name}: more than {MOST_TEXTS} of them")
+        if all(type(one) is str and len(one) <= LONGEST_TEXT and readable(one) for one in value):
+            return tuple(dict.fromkeys(filter(None, map(str.strip, value[:MOST_TEXTS]))))
         found = (self.text(name, one) for one in value[:MOST_TEXTS])
         return tuple(dict.fromkeys(one for one in found if one))
 

@@ -114,7 +114,8 @@ def _values(id: str, raw: Mapping[str, Any], fields: Fields, source: str) -> dic
     )
     task, inferred = tasks.decide(tag, tasks.own_evidence(row, NO_FAMILIES) or tasks.from_name(row))
     method = fields.text("quant_method", quantization.get("quant_method"))
-    languages = fields.texts("language", card.get("language") or sorted_tags.plain)
+    spoken = fields.texts("language", card.get("language"))
+    languages = spoken or tuple(tag for tag in sorted_tags.plain if len(tag) in (2, 3))
     gated = raw.get("gated")
     return {
         "params": params,

@@ -61,9 +61,9 @@ def load(
         _no_parts(state)
         store.drop_parts()
         now = clock().astimezone(UTC).isoformat(timespec="seconds")
-        reading = _read(
-            path, store, Reading(full=True, started=now, endpoint=path.name, next=None), progress
-        )
+        told = as_of.isoformat() if as_of else now
+        begun = Reading(full=True, started=told, endpoint=path.name, next=None)
+        reading = _read(path, store, begun, progress)
         aside = sum(1 for _ in store.part_values(reading.parts, "quarantine"))
         if aside == reading.read:
             store.drop_parts()
