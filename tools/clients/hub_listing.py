@@ -1,4 +1,4 @@
-"""All models of the Hub, page by page, from wherever an earlier reading stopped.
+"""Lists of the Hub, above all its models, page by page, from wherever an earlier reading stopped.
 
 ``HfApi.list_models`` follows the same ``Link`` headers, but inside a generator that starts at the
 first page and keeps each page's address to itself; after two thousand pages and a killed
@@ -75,6 +75,18 @@ def first_page(hub: Hub, *, changed: bool, size: int = PAGE) -> str:
     return f"{hub.endpoint}/api/models?{query}"
 
 
+def benchmarks(hub: Hub) -> Iterator[str]:
+    """The data sets that the Hub itself ranks models by.
+
+    Raises ``HubUnavailable`` when there is no usable answer.
+    """
+    query = urlencode([("filter", "benchmark:official"), ("limit", str(PAGE))])
+    for page in pages(hub, f"{hub.endpoint}/api/datasets?{query}"):
+        for one in page.records:
+            if isinstance(one, dict) and isinstance(one.get("id"), str):
+                yield one["id"]
+
+
 def pages(hub: Hub, start: str) -> Iterator[Page]:
     """Every page from the address ``start``; a page too heavy for the Hub is asked for in parts.
 
@@ -113,15 +125,16 @@ def _page(hub: Hub, url: str) -> Page:
 
 
 def _asked(hub: Hub, url: str) -> Page:
-    answer = hub.answer(url, "the list of models")
+    kind = urlsplit(url).path.rpartition("/")[2]
+    answer = hub.answer(url, f"the list of {kind}")
     records = json.loads(answer.content)
     if not isinstance(records, list):
-        raise _odd(hub, "sent no list of models")
+        raise _odd(hub, f"sent no list of {kind}")
     following = answer.links.get("next", {}).get("url")
     if following is None:
         return Page(records, None)
     # Only its query: the token goes to the Hub that was named and nowhere else.
-    return Page(records, f"{hub.endpoint}/api/models?{urlsplit(following).query}")
+    return Page(records, urlunsplit(urlsplit(url)._replace(query=urlsplit(following).query)))
 
 
 def _odd(hub: Hub, what: str) -> HubUnavailable:

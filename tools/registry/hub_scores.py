@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from tools.scores import importing
 from tools.scores.sources import hub_results, model_card
-from tools.scores.sources.entry import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 BATCH = 5_000  # entries of one transaction
 MOST = 1_000  # evaluation results of one model
-PERCENT = 100.0
 
 
 @dataclass
@@ -77,21 +75,28 @@ def _scales(stated: Iterable[Mapping[str, Any]]) -> dict[str, float]:
         results = one["results"]
         for raw in results if isinstance(results, list) else ():
             if name := hub_results.column(raw):
-                value = _value(raw.get("data", raw))
+                value = hub_results.value(raw.get("data", raw))
                 (above if value > 1 else fractions)[name] += value > 0
-    return {name: PERCENT if above[name] > fractions[name] else 1.0 for name in above | fractions}
+    return {
+        name: hub_results.PERCENT if above[name] > fractions[name] else 1.0
+        for name in above | fractions
+    }
 
 
 def _entries(
     stated: Iterable[Mapping[str, Any]], endpoint: str, scales: Mapping[str, float]
 ) -> Iterator[Entry]:
-    percent = {name: PERCENT for name, scale in scales.items() if scale == PERCENT}
+    percent = {
+        name: hub_results.PERCENT for name, scale in scales.items() if scale == hub_results.PERCENT
+    }
     for one in stated:
         model, place = str(one["id"]), f"{endpoint}/{one['id']}"
         if one["results"]:
             yield from hub_results.of_results(one["results"], model, place, percent.get)
         if one["index"]:
-            scale = PERCENT if any(value > 1 for value in _values(one["index"])) else None
+            scale = (
+                hub_results.PERCENT if any(value > 1 for value in _values(one["index"])) else None
+            )
             yield from model_card.entries(one["index"], model, place, scale)
 
 
@@ -103,11 +108,4 @@ def _values(index: object) -> Iterator[float]:
             metrics = result.get("metrics") if isinstance(result, dict) else None
             for metric in metrics if isinstance(metrics, list) else ():
                 if isinstance(metric, dict) and model_card.bounded(str(metric.get("type"))):
-                    yield _value(metric)
-
-
-def _value(raw: object) -> float:
-    try:
-        return number(raw["value"]) if isinstance(raw, dict) else 0.0
-    except (KeyError, ValueError):
-        return 0.0
+                    yield hub_results.value(metric)

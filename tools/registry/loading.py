@@ -57,24 +57,34 @@ def load(
     """
     name = layer_name(path)
     with store.locked():
-        state = store.state
-        _no_parts(state)
-        store.drop_parts()
-        now = clock().astimezone(UTC).isoformat(timespec="seconds")
-        told = as_of.isoformat() if as_of else now
-        begun = Reading(full=True, started=told, endpoint=path.name, next=None)
-        reading = _read(path, store, begun, progress)
-        aside = sum(1 for _ in store.part_values(reading.parts, "quarantine"))
-        if aside == reading.read:
+        _no_parts(store.state)
+        try:
+            return _loaded(path, name, store, scores, clock, as_of, progress)
+        finally:
             store.drop_parts()
-            raise BadRequest(f"{path} holds no record of a model; nothing was changed.")
-        layer = registry_folding.fold_file(store, name, reading, now)
-        kept = hub_scores.keep(
-            lambda: store.part_values(reading.parts, "scores"), scores, ENDPOINT, {}
-        )
-        state = state.model_copy(update={"layers": state.layers | {name: layer}})
-        store.state = registry_folding.rebuild(store, state, now)
-        store.drop_parts()
+
+
+def _loaded(
+    path: Path,
+    name: str,
+    store: RegistryStore,
+    scores: Scores,
+    clock: Callable[[], datetime],
+    as_of: date | None,
+    progress: Callable[[Progress], None],
+) -> Loaded:
+    now = clock().astimezone(UTC).isoformat(timespec="seconds")
+    told = as_of.isoformat() if as_of else now
+    begun = Reading(full=True, started=told, endpoint=path.name, next=None)
+    reading = _read(path, store, begun, progress)
+    aside = sum(1 for _ in store.part_values(reading.parts, "quarantine"))
+    if aside == reading.read:
+        raise BadRequest(f"{path} holds no record of a model; nothing was changed.")
+    layer = registry_folding.fold_file(store, name, reading, now)
+    kept = hub_scores.keep(lambda: store.part_values(reading.parts, "scores"), scores, ENDPOINT, {})
+    state = store.state
+    state = state.model_copy(update={"layers": state.layers | {name: layer}})
+    store.state = registry_folding.rebuild(store, state, now)
     return Loaded(name, reading.read, aside, layer.models, kept)
 
 
