@@ -109,10 +109,10 @@ def _without(rows: pl.LazyFrame, gone: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _believable(layer: pl.LazyFrame, parts: pl.LazyFrame, reading: Reading) -> bool:
-    before = layer.select("key", "seen").collect()
-    met = parts.select("key").unique().collect()
-    earlier = before.filter(pl.col("seen") >= reading.started).select("key")
-    return len(pl.concat([met, earlier]).unique()) >= FEWEST * len(before)
+    met = parts.select("key").unique()
+    lost = layer.filter(pl.col("seen") < reading.started).join(met, on="key", how="anti")
+    before, gone = (rows.select(pl.len()).collect().item() for rows in (layer, lost))
+    return bool(gone <= (1 - FEWEST) * before)
 
 
 def _remove(store: RegistryStore, gone: list[pl.DataFrame], parts: pl.LazyFrame) -> None:

@@ -247,7 +247,11 @@ def replace(path: Path, content: bytes) -> None:
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     beside = path.with_name(path.name + ".new")
-    yield beside
+    try:
+        yield beside
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     with beside.open("rb+") as file:
         os.fsync(file.fileno())
     beside.replace(path)

@@ -29,7 +29,7 @@ def trouble_with_id(id: object) -> str | None:
         return "it has no id"
     if len(id) > LONGEST_ID:
         return "its id is longer than any on the Hub"
-    if not id.isascii() or any(unicodedata.category(letter) == "Cc" for letter in id):
+    if not (id.isascii() and id.isprintable()):
         return "its id holds characters that no id on the Hub has"
     if not ID.fullmatch(id) or ".." in id or "--" in id or id.endswith((".git", ".", "-")):
         return "its id is not written <org>/<name>"

@@ -80,6 +80,7 @@ def _loaded(
     aside = sum(1 for _ in store.part_values(reading.parts, "quarantine"))
     if aside == reading.read:
         raise BadRequest(f"{path} holds no record of a model; nothing was changed.")
+    progress(Progress("putting the registry together", reading.read))
     layer = registry_folding.fold_file(store, name, reading, now)
     kept = hub_scores.keep(lambda: store.part_values(reading.parts, "scores"), scores, ENDPOINT, {})
     state = store.state

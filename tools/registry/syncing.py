@@ -72,6 +72,7 @@ def sync(
         one = _Sync(hub, store, clock, reading, progress)
         trouble = one.read(limit)
         aside = sum(1 for _ in store.part_values(one.reading.parts, "quarantine"))
+        progress(Progress("putting the registry together", one.reading.read))
         kept = _fold(store, scores, one.reading, clock)
         after = store.state
     return Synced(reading.full, one.reading.done, one.taken, aside, after.models, kept, trouble)

@@ -3,10 +3,13 @@
 import gzip
 import json
 import time
+import uuid
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from paging_hub import Drip, PagingHub, listed
 from stub_hub import Reply, busy, down, eval_result
 
@@ -238,7 +241,7 @@ def test_absurd_numbers_are_left_out_and_told_and_the_record_stays(make, number)
 
 
 def test_odd_shapes_of_every_field_cost_that_field_only(make):
-    odd = [None, "x", 7, [], {}, [None], [{}], {"a": [1]}, True, -1, "\x00", ["\u202e"]]
+    odd = [None, "x", 7, [], {}, [None], [{}], {"a": [1]}, True, -1, "\x00", ["\u202e", "\ud800"]]
     fields = [name for name in listed(1) if name not in ("_id", "id", "modelId", "private")]
     fields.remove("disabled")
     records = [
@@ -250,6 +253,36 @@ def test_odd_shapes_of_every_field_cost_that_field_only(make):
     done = here.sync()
     assert (done.read, done.quarantined) == (len(records), 0)
     assert len(here.hubs) == len(records)
+
+
+LEAF = st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=12)
+VALUE = st.recursive(
+    LEAF,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+RECORD = st.builds(
+    lambda n, changes: listed(n) | changes,
+    st.integers(0, 40),
+    st.dictionaries(st.sampled_from(sorted(listed(1))), VALUE, max_size=4),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(records=st.lists(RECORD | VALUE, max_size=90))
+def test_whatever_the_hub_lists_every_record_is_a_model_or_set_aside(make, records, tmp_path):
+    home = tmp_path / uuid.uuid4().hex
+    here = make([])
+    here.store = RegistryStore(home / "registry")
+    here.scores = Scores(home / "scores.sqlite", bundled=None)
+    here.hub.plays(1, Reply(200, json.dumps(records).encode()))
+    done = here.sync()
+    layer = here.store.state.layers[HUB]
+    moved = here.store.state.removed.get("renamed", 0)
+    assert (done.trouble, done.read) == (None, len(records))
+    assert layer.models + layer.repeated + moved + done.quarantined == len(records)
 
 
 def test_a_record_that_is_none_is_set_aside(make):
