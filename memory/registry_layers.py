@@ -148,7 +148,7 @@ def _wins(name: str, held: Mapping[str, Any], later: Mapping[str, Any]) -> bool:
     if name == "params":
         return bool(held["params_estimated"] or not later["params_estimated"])
     if name == "licence":
-        return later["licence"] != "other"
+        return bool(later["licence"] != "other")
     if name == "task":
         return not (held["task_inferred"] or "").startswith(f"tag {later['task']};")
     return True

@@ -45,7 +45,7 @@ class Batch:
 
     def into(self, store: RegistryStore, number: int) -> None:
         """Write the part ``number`` and begin the next."""
-        others = {
+        others: dict[str, list[Any]] = {
             "quarantine": self.quarantine,
             "dropped": self.dropped,
             "scores": self.scores,
