@@ -10,7 +10,7 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langgraph.config import get_stream_writer
 
@@ -25,6 +25,7 @@ from memory.example_sets import ExampleSets
 from memory.findings import Findings
 from memory.ledger import Ledger
 from memory.registry import Registry
+from memory.registry_store import RegistryStore
 from memory.scores import Scores
 from tools.clients.catalogue import LmEvalCatalogue
 from tools.clients.chat import OpenAIChat
@@ -150,9 +151,14 @@ def scores(settings: Settings) -> Scores:
     return Scores(_folder(settings.home, "MIRROR_HOME") / "scores.sqlite")
 
 
-def hub(settings: Settings) -> Hub | None:
-    """This deployment's Hub; None where nothing may be asked of it."""
-    return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token)
+def hub(settings: Settings, **how: Any) -> Hub | None:
+    """This deployment's Hub, patient as ``how`` says; None where nothing may be asked of it."""
+    return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token, **how)
+
+
+def registry_store(settings: Settings) -> RegistryStore:
+    """The files of the models read from the Hub and from dumps."""
+    return RegistryStore(_folder(settings.home, "MIRROR_HOME") / "registry")
 
 
 def downloads(settings: Settings) -> Downloads | None:

@@ -67,6 +67,11 @@ def entries(index: object, model: str, source: str, scale: float | None = None) 
             yield Refused(where, f"the Hub's parser can't read it: {lacks[:200]}")
 
 
+def bounded(metric: str) -> bool:
+    """Whether a metric of this name has a best value: not a loss, a rank or a rating."""
+    return not (LOWER_IS_BETTER.fullmatch(metric) or NO_SCALE.fullmatch(metric))
+
+
 def load(path: Path) -> object:
     """The YAML of a card's front matter, or of a whole ``.yaml`` file.
 
