@@ -17,6 +17,7 @@ from agent import settings as environment
 from agent.graph import build
 from agent.planners import seat
 from agent.session import Session
+from memory.characterizations import Characterizations
 from memory.conversations import Conversations
 from memory.errors import BadRequest, MirrorError
 from memory.example_sets import ExampleSets
@@ -24,16 +25,18 @@ from memory.findings import Findings
 from memory.ledger import Ledger
 from memory.registry import Registry
 from memory.scores import Scores
+from tools.characterizing.sources import Sources
 from tools.clients.catalogue import LmEvalCatalogue
 from tools.clients.chat import OpenAIChat
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
 from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
-from tools.clients.hub import Hub
+from tools.clients.hub import ENDPOINT, Hub
 from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.clients.ray_executor import RayExecutor
 from tools.clients.served_backend import ServedBackend, servers
 from tools.clients.vllm_backend import VllmBackend
+from tools.clients.web import Web
 from tools.deps import Deps
 from tools.plans.price_book import price_of
 from tools.real_task.own_task import OwnTaskRunner
@@ -85,6 +88,8 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         minutes=settings.minutes,
         progress=to_stream,
         hub=hub(settings),
+        sources=sources(settings),
+        characterizations=characterizations(settings),
     )
 
 
@@ -129,6 +134,22 @@ def scores(settings: Settings) -> Scores:
 def hub(settings: Settings) -> Hub | None:
     """This deployment's Hub; None where nothing may be asked of it."""
     return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token)
+
+
+def sources(settings: Settings) -> Sources:
+    """Where texts about models are: local folders, and the web unless this is offline.
+
+    A Hub that the settings name may be anywhere, as its owner chose it; what cards link may not.
+    """
+    if settings.offline:
+        return Sources(settings.models_dir)
+    own = Web(allowed=lambda _address, _port: True) if settings.hub_url else Web()
+    return Sources(settings.models_dir, Web(), (own, (settings.hub_url or ENDPOINT).rstrip("/")))
+
+
+def characterizations(settings: Settings) -> Characterizations:
+    """What the sources of models were found to say here."""
+    return Characterizations(_folder(settings.home, "MIRROR_HOME") / "characterizations.sqlite")
 
 
 def conversations(settings: Settings) -> Conversations:

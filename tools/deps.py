@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from numpy.typing import NDArray
 
+    from memory.characterizations import Characterizations
     from memory.example_sets import ExampleSets
     from memory.findings import Findings
     from memory.ledger import Ledger
     from memory.records import Arm, BenchmarkChoice, ChatReply, ItemResult, Model
     from memory.registry import Registry
     from memory.scores import Scores
+    from tools.characterizing.sources import Sources
     from tools.clients.hub import Hub
     from tools.clients.log_probs import TextLogProb
 
@@ -153,7 +155,10 @@ def silent(_: Progress) -> None:
 
 @dataclass(frozen=True)
 class Deps:
-    """Everything outside the conversation that a tool may use."""
+    """Everything outside the conversation that a tool may use.
+
+    ``sources`` and ``characterizations``: where texts about models are, and what they said.
+    """
 
     clock: Callable[[], datetime]
     registry: Registry
@@ -171,4 +176,6 @@ class Deps:
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
     hub: Hub | None = None
+    sources: Sources | None = None
+    characterizations: Characterizations | None = None
     progress: Callable[[Progress], None] = field(default=silent)

@@ -28,7 +28,11 @@ from memory.records import (  # noqa: TC001
 
 
 class Dossier(TypedDict, total=False):
-    """Keys in the order in which they become known; each is written by one tool or node."""
+    """Keys in the order in which they become known; each is written by one tool or node.
+
+    But for ``candidates``, which ``characterize`` orders anew; ``characterized`` counts those
+    whose sources were read.
+    """
 
     thread: str
     run: str
@@ -39,6 +43,7 @@ class Dossier(TypedDict, total=False):
     critical: Funnel | None
     important: Funnel | None
     candidates: list[Candidate] | None
+    characterized: int | None
     benchmarks: list[BenchmarkChoice] | None
     scores: list[Score] | None
     predicted: list[Prediction] | None
@@ -58,6 +63,7 @@ VOID: Dossier = {
     "critical": None,
     "important": None,
     "candidates": None,
+    "characterized": None,
     "benchmarks": None,
     "scores": None,
     "predicted": None,

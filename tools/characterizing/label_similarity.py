@@ -10,7 +10,6 @@ Retrieving passages for the question first found fewer and cost ten times as muc
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -166,7 +165,7 @@ def _near(
     if not telling:
         return
     choices = list(question.choices)
-    cosines = _meanings(question.id, embedder) @ embedder.encode(telling).T
+    cosines = _meanings(question, embedder) @ embedder.encode(telling).T
     for column, sentence in enumerate(telling):
         left_out = [row for row, choice in enumerate(choices) if choice not in names[sentence]]
         cosines[left_out, column] = -1.0
@@ -176,8 +175,14 @@ def _near(
             yield choices[row], telling[int(cosines[row].argmax())], float(best[row])
 
 
-@lru_cache(maxsize=32)  # of one embedder and a few questions: the same in every card
-def _meanings(id: str, embedder: Embedder) -> NDArray[np.float32]:
-    """(choices, d) what each choice of the question of that id means."""
-    question = next(one for one in questions().values() if one.id == id)
-    return embedder.encode([f"The model {meaning}" for meaning in question.choices.values()])
+_MEANINGS: dict[tuple[str, str], NDArray[np.float32]] = {}
+"""By embedder and question: the same for every card."""
+
+
+def _meanings(question: Question, embedder: Embedder) -> NDArray[np.float32]:
+    """(choices, d) what each choice of a question means."""
+    key = (embedder.name, question.id)
+    if key not in _MEANINGS:
+        texts = [f"The model {meaning}" for meaning in question.choices.values()]
+        _MEANINGS[key] = embedder.encode(texts)
+    return _MEANINGS[key]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from memory.records import Characteristic
 from prompts.questions import number_in, questions
+from tools.characterizing.passages import split
 from tools.methods import licences
 from tools.request.languages import CODES, LANGUAGES
 
@@ -35,10 +36,10 @@ _NAMED = r"[\[`'\"*]*([A-Za-z0-9][\w.\-]*(?:/[\w.\-]*\w)?)"
 
 
 def read(document: Document) -> Iterator[Characteristic]:
-    """Everything the patterns find, in the order of the text."""
-    for line in document.text.splitlines():
-        said = " ".join(line.split())
-        if not said or len(said) > 10 * LONGEST_LINE:
+    """Everything the patterns find in its sentences and lines, in the order of the text."""
+    for sentence in split(document.text):
+        said = " ".join(sentence.split())
+        if len(said) > 10 * LONGEST_LINE:
             continue
         for question, find in _FINDERS.items():
             for value, confidence in find(said):

@@ -154,7 +154,7 @@ class Web:
         """The page, or where it redirects to."""
         left = deadline - self._clock()
         timeouts = {kind: max(left, 0.01) for kind in ("connect", "read", "write", "pool")}
-        headers = {
+        headers: dict[bytes | str, bytes | str] = {
             "Host": urlsplit(url).netloc,
             "User-Agent": "mirror",
             "Accept": "text/html, text/plain;q=0.9, text/markdown;q=0.9",
