@@ -55,10 +55,14 @@ class Characterizations:
             )
 
     def get(self, model: str, content: str, reader: str) -> Characterization | None:
-        """What ``reader`` found in exactly these sources; None when it never read them."""
-        found = self._select(
-            "WHERE model = ? AND content = ? AND reader = ?", model, content, reader
-        )
+        """What ``reader`` found in exactly these sources; None when it never read them.
+
+        It is the latest again: a card that was changed back says what it said before.
+        """
+        condition = "WHERE model = ? AND content = ? AND reader = ?"
+        found = self._select(condition, model, content, reader)
+        if found and self._select("WHERE model = ? ORDER BY row DESC LIMIT 1", model) != found:
+            self.keep(found[0])
         return found[0] if found else None
 
     def latest(self, models: Iterable[str]) -> dict[str, list[Characterization]]:
@@ -71,9 +75,7 @@ class Characterizations:
         for one in self._select("ORDER BY row DESC"):
             if one.model in wanted:
                 readings = found.setdefault(one.model, [])
-                seen = {reading.reader for reading in readings}
-                same = not readings or readings[0].content == one.content
-                if same and one.reader not in seen:
+                if not readings or readings[0].content == one.content:
                     readings.append(one)
         return found
 

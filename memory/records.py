@@ -330,7 +330,7 @@ class Candidate(Record):
     """A surviving model with its relevance σ_model in [0, 1] and why it matched.
 
     ``claimed``: what its own sources say that fits the request, each with its quote; ``raised``:
-    the part of ``sigma`` that rests on these claims.
+    what these claims add to ``stated``, the σ by facts alone (None: no source was read).
     """
 
     model: str
@@ -340,7 +340,13 @@ class Candidate(Record):
     variants: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     claimed: tuple[Characteristic, ...] = ()
+    stated: float | None = None
     raised: float = 0.0
+
+    @property
+    def place(self) -> float:
+        """What orders candidates: σ with its raise, also where both together pass 1."""
+        return self.sigma if self.stated is None else self.stated + self.raised
 
 
 class BenchmarkChoice(Record):

@@ -141,4 +141,4 @@ def overlaid(
     """The candidates best first, with what was read of their own sources laid over the facts."""
     raised = claims.overlay(ranked, requirements, deps.characterizations, deps.embedder)
     sizes = {one.model: registry.models[one.model].params or 0 for one in raised}
-    return sorted(raised, key=lambda one: (-round(one.sigma, 2), -sizes[one.model]))
+    return sorted(raised, key=lambda one: (-round(one.place, 2), -sizes[one.model]))

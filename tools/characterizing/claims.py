@@ -89,10 +89,14 @@ def _raised(
     raised = raise_of(claims, nearness)
     fitting = [c for c in claims if c.question in COMPARED and nearness[said(c)] > 0]
     fitting.sort(key=lambda claim: -claim.confidence * nearness[said(claim)])
-    stated = one.sigma - one.raised
-    sigma = min(stated + raised, 1.0)
+    stated = one.sigma if one.stated is None else one.stated
     return one.model_copy(
-        update={"sigma": sigma, "raised": sigma - stated, "claimed": tuple(fitting[:SHOWN])}
+        update={
+            "sigma": min(stated + raised, 1.0),
+            "stated": stated,
+            "raised": raised,
+            "claimed": tuple(fitting[:SHOWN]),
+        }
     )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from prompts.questions import Question, Value
     from tools.characterizing.documents import Document
     from tools.characterizing.passages import Library, Passage
+    from tools.deps import Embedder
     from tools.judging.chat import Judge
 
 PER_QUESTION = 3
@@ -131,7 +132,13 @@ def calls(passages: Library) -> list[Call]:
     return made
 
 
-def read(model: str, made: Sequence[Call], documents: Sequence[Document], judge: Judge) -> Answers:
+def read(
+    model: str,
+    made: Sequence[Call],
+    documents: Sequence[Document],
+    judge: Judge,
+    embedder: Embedder,
+) -> Answers:
     """Every call's answers, as far as the sources bear them out.
 
     Raises:
@@ -144,7 +151,7 @@ def read(model: str, made: Sequence[Call], documents: Sequence[Document], judge:
     for call in made:
         form = _ask(model, call, judge, answers)
         for raw in islice(form.answers if form else (), MOST_ENTRIES):
-            found = _checked(raw, call, sources)
+            found = _checked(raw, call, sources, embedder)
             if isinstance(found, str):
                 answers.dropped[found] += 1
             else:
@@ -157,7 +164,8 @@ def _ask(model: str, call: Call, judge: Judge, answers: Answers) -> Form | None:
     first, prompt = call.message(), library.load("characterize/ask")
     repair = library.load("characterize/repair")
     digest = hashlib.sha256(first.content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    key = ReplyKey(judge.name, f"{model} #{digest}", f"form, {judge.max_tokens}", prompt.id)
+    key = ReplyKey(judge.name, f"{model} #{digest}", f"form, {call.max_tokens}", prompt.id)
+    judge = replace(judge, max_tokens=call.max_tokens)
     messages, complaint = [first], ""
     for _ in range(2):
         try:
@@ -183,7 +191,7 @@ def _ask(model: str, call: Call, judge: Judge, answers: Answers) -> Form | None:
 
 
 def _checked(
-    raw: object, call: Call, sources: Sequence[tuple[str, Quotable]]
+    raw: object, call: Call, sources: Sequence[tuple[str, Quotable]], embedder: Embedder
 ) -> Characteristic | str:
     """The answer as a characteristic, or why it is dropped."""
     try:
@@ -200,7 +208,7 @@ def _checked(
     said = next(((name, words) for name, text in sources if (words := text.says(quote))), None)
     if said is None:
         return "quote not in the sources"
-    confidence = borne_out(question, value, said[1])
+    confidence = borne_out(question, value, said[1], embedder)
     if confidence is None:
         return "quote does not hold the value"
     return Characteristic(
@@ -214,13 +222,13 @@ def _checked(
     )
 
 
-def borne_out(question: Question, value: Value, quote: str) -> float | None:
+def borne_out(question: Question, value: Value, quote: str, embedder: Embedder) -> float | None:
     """How far ``quote`` shows ``value``; None where it must and does not."""
     if question.answer == "number":
         return STATED if value.number in set(_numbers(quote)) else None
     if question.answer == "choices":
-        named = label_similarity.named(question.asks, quote)
-        return STATED if value.text in named else FITTING
+        named, near = label_similarity.fits(question, value.text, quote, embedder)
+        return STATED if named else FITTING if near else None
     said, wanted = _letters(quote), _letters(value.text)
     if question.asks == "languages":
         code = CODES.get(value.text.lower())

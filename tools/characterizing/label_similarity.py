@@ -156,6 +156,18 @@ def named(asks: str, sentence: str) -> set[str]:
     return found
 
 
+def fits(question: Question, choice: str, quote: str, embedder: Embedder) -> tuple[bool, bool]:
+    """Whether a quote names a choice, and whether it is at least near to what that means.
+
+    Of yes or no, and of questions without names here, everything is near: words can't show it.
+    """
+    if question.asks not in _PATTERNS:
+        return False, True
+    row = list(question.choices).index(choice)
+    cosine = float(_meanings(question, embedder)[row] @ embedder.encode([quote])[0])
+    return choice in named(question.asks, quote), cosine >= THRESHOLD
+
+
 def _near(
     question: Question, sentences: Sequence[str], embedder: Embedder
 ) -> Iterator[tuple[str, str, float]]:

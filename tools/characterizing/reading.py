@@ -66,7 +66,7 @@ class Reading:
         known = kept.get(self.model, self.found.content, reader)
         if known is not None:
             return known.model_copy(update={"usd": 0.0})
-        answers = form.read(self.model, self.calls, self.found.documents, judge)
+        answers = form.read(self.model, self.calls, self.found.documents, judge, self.embedder)
         made = self._made(reader, tuple(rules.surest(answers.kept)))
         made = made.model_copy(
             update={

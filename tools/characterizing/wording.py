@@ -304,12 +304,8 @@ def _sentence(pattern: str) -> Callable[[str], Iterator[Reading]]:
     compiled = re.compile(pattern, re.I)
 
     def find(line: str) -> Iterator[Reading]:
-        if not compiled.search(line) or _UNSAID.search(line):
-            return
-        for sentence in re.split(r"(?<=[.!?])\s+", line):
-            if compiled.search(sentence) and len(sentence.split()) >= 5:
-                yield sentence[:LONGEST_LINE], LOOSE
-                return
+        if compiled.search(line) and not _UNSAID.search(line) and len(line.split()) >= 5:
+            yield line[:LONGEST_LINE], LOOSE
 
     return find
 

@@ -216,6 +216,7 @@ def _checked(url: str) -> str:
     if (
         parts.scheme not in ("http", "https")
         or not _HOST.fullmatch(name or "")
+        or re.search(r"[\x00-\x20]", url.strip())
         or "@" in parts.netloc
     ):
         raise NotFetched(f"{url[:200]!r} is no web address; only http and https are read.")
