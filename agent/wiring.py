@@ -19,6 +19,7 @@ from agent.graph import build
 from agent.planners import seat
 from agent.session import Session
 from memory.calibrations import Calibrations
+from memory.characterizations import Characterizations
 from memory.conversations import Conversations
 from memory.errors import BadRequest, MirrorError
 from memory.example_sets import ExampleSets
@@ -27,17 +28,19 @@ from memory.ledger import Ledger
 from memory.registry import Registry
 from memory.registry_store import RegistryStore
 from memory.scores import Scores
+from tools.characterizing.sources import Sources
 from tools.clients.catalogue import LmEvalCatalogue
 from tools.clients.chat import OpenAIChat
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
 from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
-from tools.clients.hub import Hub
+from tools.clients.hub import ENDPOINT, Hub
 from tools.clients.hub_download import Downloads
 from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.clients.ray_executor import RayExecutor
 from tools.clients.served_backend import ServedBackend, servers
 from tools.clients.vllm_backend import VllmBackend
+from tools.clients.web import Web
 from tools.deps import Deps
 from tools.judging.chat import PricedChat
 from tools.plans.price_book import is_here, price_of
@@ -97,6 +100,8 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         judges=judges(settings),
         judge=partial(judging, settings),
         calibrations=Calibrations(home / "calibrations"),
+        sources=sources(settings),
+        characterizations=characterizations(settings),
     )
 
 
@@ -170,6 +175,22 @@ def downloads(settings: Settings) -> Downloads | None:
     if found is None or settings.ray_address not in (None, "local"):
         return None
     return Downloads(found, settings.backend)
+
+
+def sources(settings: Settings) -> Sources:
+    """Where texts about models are: local folders, and the web unless this is offline.
+
+    A Hub that the settings name may be anywhere, as its owner chose it; what cards link may not.
+    """
+    if settings.offline:
+        return Sources(settings.models_dir)
+    own = Web(allowed=lambda _address, _port: True) if settings.hub_url else Web()
+    return Sources(settings.models_dir, Web(), (own, (settings.hub_url or ENDPOINT).rstrip("/")))
+
+
+def characterizations(settings: Settings) -> Characterizations:
+    """What the sources of models were found to say here."""
+    return Characterizations(_folder(settings.home, "MIRROR_HOME") / "characterizations.sqlite")
 
 
 def conversations(settings: Settings) -> Conversations:

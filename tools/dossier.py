@@ -33,6 +33,8 @@ class Dossier(TypedDict, total=False):
     """Keys in the order in which they become known; each is written by one tool or node.
 
     ``balance``: the weights of Eq. 1 that the person chose; None: the usual ones.
+    But for ``candidates``, which ``characterize`` orders anew; ``characterized`` counts those
+    whose sources were read.
     """
 
     thread: str
@@ -45,6 +47,7 @@ class Dossier(TypedDict, total=False):
     critical: Funnel | None
     important: Funnel | None
     candidates: list[Candidate] | None
+    characterized: int | None
     benchmarks: list[BenchmarkChoice] | None
     scores: list[Score] | None
     predicted: list[Prediction] | None
@@ -66,6 +69,7 @@ VOID: Dossier = {
     "critical": None,
     "important": None,
     "candidates": None,
+    "characterized": None,
     "benchmarks": None,
     "scores": None,
     "predicted": None,

@@ -17,12 +17,13 @@ from memory.records import Candidate
 from memory.vectors import cache_file, cached_vectors
 from tools.characteristics_file import cached
 from tools.characterizer import Characteristics, facet_of, phrase
+from tools.characterizing import claims
 from tools.deps import Progress, silent
 from tools.methods.association import indicators
 from tools.methods.relevance import Relevance, relevance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -131,5 +132,13 @@ def search(
     """
     index = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
     ranked = index.search(requirements, deps.embedder, among)
-    sizes = {one.model: registry.models[one.model].params or 0 for one in ranked}
-    return sorted(ranked, key=lambda one: (-round(one.sigma, 2), -sizes[one.model]))
+    return overlaid(ranked, requirements, registry, deps)
+
+
+def overlaid(
+    ranked: Sequence[Candidate], requirements: Requirements, registry: Registry, deps: Deps
+) -> list[Candidate]:
+    """The candidates best first, with what was read of their own sources laid over the facts."""
+    raised = claims.overlay(ranked, requirements, deps.characterizations, deps.embedder)
+    sizes = {one.model: registry.models[one.model].params or 0 for one in raised}
+    return sorted(raised, key=lambda one: (-round(one.place, 2), -sizes[one.model]))

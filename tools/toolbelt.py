@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from memory.errors import BadRequest, NothingSurvives
 from memory.records import Balance
 from tools import benchmark_recommender, registry_search, score_lookup
+from tools.characterizing import shortlist
 from tools.choosing import constraints, funnel
 from tools.clients.items import available
 from tools.plans import planning
@@ -187,6 +188,22 @@ def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Can
     ]
 
 
+def characterize(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: read what the leading candidates' own cards say, and order the equal ones by it."""
+    ranked, needed = _known(dossier.get("candidates")), _known(dossier.get("requirements"))
+    read = shortlist.read([one.model for one in ranked], deps)
+    if not read:
+        return Outcome("No card of a candidate is at hand to be read.", {"characterized": 0})
+    ordered = registry_search.overlaid(ranked, needed, deps.registry, deps)
+    said = sum(len(one.characteristics) for one in read)
+    lead = ", ".join(one.model for one in ordered[:3])
+    return Outcome(
+        f"Read the cards of {len(read)} candidates by rules: {said} characteristics, each quoted;"
+        f" leading: {lead}",
+        {"candidates": ordered, "characterized": len(read)},
+    )
+
+
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the benchmarks that say most about this job, the user's own first."""
     needed = _known(dossier.get("requirements"))
@@ -251,6 +268,7 @@ TOOLS = (
     Tool("record_requirements", Stage.UNDERSTAND, "requirements", Requirement, record_requirements),
     Tool("filter_registry", Stage.CRITICAL, "critical", Nothing, filter_registry),
     Tool("rank_candidates", Stage.IMPORTANT, "candidates", Nothing, rank_candidates),
+    Tool("characterize", Stage.CONTEXTUAL, "characterized", Nothing, characterize),
     Tool("recommend_benchmarks", Stage.CONTEXTUAL, "benchmarks", Nothing, recommend_benchmarks),
     Tool("look_up_scores", Stage.CONTEXTUAL, "scores", Nothing, look_up_scores),
     Tool("select_models", Stage.CONTEXTUAL, "selected", Nothing, select_models),
