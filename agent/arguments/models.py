@@ -1,4 +1,4 @@
-"""The arguments of ``mirror lineage`` and ``mirror licence``: what a model descends from."""
+"""The arguments of ``mirror lineage``, ``licence`` and ``community``: about one model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add ``lineage`` and ``licence``."""
+    """Add the three."""
     lineage = commands.add_parser("lineage", help="what a model was made from and made into")
     lineage.add_argument("model", type=plain_model, metavar="MODEL")
     lineage.add_argument(
@@ -40,3 +40,6 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         help="commercial, derivative or network; repeatable",
     )
     licence.add_argument("--json", action="store_true", help="print one JSON object")
+    community = commands.add_parser("community", help="how models are used and kept up")
+    community.add_argument("models", type=plain_model, nargs="+", metavar="MODEL")
+    community.add_argument("--json", action="store_true", help="print one JSON object")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agent.__main__ import main
-from agent.commands import licence, lineage
+from agent.commands import community, licence, lineage
 from memory.records import LineageEdge, Model
 from memory.registry import Registry
 
@@ -92,3 +92,14 @@ def test_licence_as_json(capsys):
     assert [link["model"] for link in found["chain"]] == ["q/plain-gguf", "lab/plain", "lab/base"]
     assert found["chain"][2]["clauses"] == ["non-commercial"]
     assert found["uses"]["commercial"]["verdict"] == "not allowed"
+
+
+def test_community_beside_quality(capsys, monkeypatch):
+    monkeypatch.setattr(community.Registry, "load", licence.Registry.load)
+    code, out = run(capsys, "community", "lab/plain", "free/model")
+    assert code == 0
+    assert "7 downloads in 30 days · 1 made from it" in out
+    assert "nothing is known" in out
+    _, out = run(capsys, "community", "lab/plain", "--json")
+    assert json.loads(out)["community"][0]["downloads"] == 7
+    assert run(capsys, "community", "no/such")[0] == 2
