@@ -47,7 +47,9 @@ def records(data: Path) -> Registry:
     folder = data / "lineage"
     licences: dict[str, str | None] = {}
     edges: defaultdict[str, dict[str, Relation]] = defaultdict(dict)
-    with gzip.open(folder / "models_2057_modelinfo_and_card.jsonl.gz", "rt", "utf-8") as lines:
+    with gzip.open(
+        folder / "models_2057_modelinfo_and_card.jsonl.gz", "rt", encoding="utf-8"
+    ) as lines:
         for row in map(json.loads, lines):
             info = row["modelinfo"] if isinstance(row["modelinfo"], dict) else {}
             tags = info.get("tags") or []

@@ -68,10 +68,10 @@ def inherited(id: str, registry: Registry) -> list[Inherited]:
         if edge.parent in row
     ]
     lent = sparse.csc_array(lenders(own, edges, row[id]) * LENT)
-    totals = np.asarray(lent.sum(axis=0)).ravel()
+    totals = np.asarray(lent.sum(axis=0), dtype=np.float64).ravel()
     found = [
         Inherited(id, labels[k], float(totals[k]), _most(lent, k, members))
-        for k in np.flatnonzero(totals >= FAINT)
+        for k in np.flatnonzero(totals >= FAINT).tolist()
     ]
     return sorted(found, key=lambda one: (-one.weight, one.label))
 

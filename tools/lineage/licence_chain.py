@@ -81,7 +81,9 @@ def _above(id: str, registry: Registry) -> lineage.Graph:
         name = queue.pop()
         if name in graph or name not in registry.models:
             continue
-        edges = [(e.parent, e.relation) for e in registry.models[name].bases if e.parent != name]
+        edges: list[tuple[str, str]] = [
+            (e.parent, e.relation) for e in registry.models[name].bases if e.parent != name
+        ]
         graph[name] = edges
         queue.extend(parent for parent, _ in edges)
     return graph

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from tools.methods.licence_terms import ALIASES, CLAUSES, LINKS, PATTERNS, TERMS
+from tools.methods.licence_terms import ALIASES, LINKS, PATTERNS, TERMS
+from tools.methods.licence_terms import CLAUSES as CLAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

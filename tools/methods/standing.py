@@ -6,7 +6,7 @@ column is brought to one level first:
 
     z_ij = (P_ij - mean_j) / deviation_j          over the models that are compared
     w_j  = exp(c_j / t) / Σ exp(c / t)            c_j the cosine of the job with benchmark j
-    n_i  = (Σ_j w_j)² / Σ_j w_j²                  how many benchmarks that weighs like (Kish 1965)
+    n_i  = (Σ_j w_j)² / Σ_g (Σ_{j in g} w_j)²     how many benchmarks g that weighs like (Kish 1965)
     R_i  = Φ(Σ_j w_j z_ij / Σ_j w_j · n_i / (n_i + 2))   over the benchmarks i is known on
 
 R is 0.5 for the average model, and near it for one known on a single benchmark. No benchmark is
@@ -22,6 +22,8 @@ import numpy as np
 from scipy.special import ndtr, softmax
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 TEMPERATURE = 0.15
@@ -47,13 +49,20 @@ class Standing:
     weights: NDArray[np.float64]
 
 
-def standing(scores: ArrayLike, cosine: ArrayLike, temperature: float = TEMPERATURE) -> Standing:
-    """Place m models by what they scored on b benchmarks more or less like the job.
+def standing(
+    scores: ArrayLike,
+    cosine: ArrayLike,
+    temperature: float = TEMPERATURE,
+    benchmarks: Sequence[str] | None = None,
+) -> Standing:
+    """Place m models by what they scored on b columns more or less like the job.
 
     Args:
         scores: (m, b) on any scale per column, larger is better; NaN where it is not known.
         cosine: (b,) of the job with each benchmark.
         temperature: t > 0; small: only the nearest benchmarks count.
+        benchmarks: (b,) of which each column is one; None: each of its own. Two metrics of one
+            benchmark are no two opinions.
 
     Raises:
         ValueError: shapes that don't fit, or a temperature that is not positive.
@@ -72,13 +81,23 @@ def standing(scores: ArrayLike, cosine: ArrayLike, temperature: float = TEMPERAT
     if telling.any():
         weights[telling] = softmax(near[telling] / temperature)
     known &= telling
-    total, squares = known @ weights, known @ weights**2
+    total, squares = known @ weights, _squares(known * weights, benchmarks)
     summed = (centred / np.where(telling, deviation, 1.0)) @ weights
     placed = total > 0
     value = np.full(len(cells), np.nan)
     like = total[placed] ** 2 / squares[placed]
     value[placed] = ndtr(summed[placed] / total[placed] * like / (like + PRIOR))
     return Standing(value, known.sum(axis=1), weights)
+
+
+def _squares(weights: NDArray[np.float64], benchmarks: Sequence[str] | None) -> NDArray[np.float64]:
+    """(m,) the squared weight of each benchmark, summed."""
+    if benchmarks is None:
+        return np.asarray((weights**2).sum(axis=1))
+    _, group = np.unique(np.asarray(benchmarks), return_inverse=True)
+    summed = np.zeros((int(group.max(initial=-1)) + 1, len(weights)))
+    np.add.at(summed, group, weights.T)
+    return np.asarray((summed**2).sum(axis=0))
 
 
 if __name__ == "__main__":

@@ -75,7 +75,8 @@ def related(
     for j, column in enumerate(columns.values()):
         for model, value in column.items():
             scores[row[model], j] = value
-    found = standing(scores, vectors @ embedder.encode([text])[0])
+    near = vectors @ embedder.encode([text])[0]
+    found = standing(scores, near, benchmarks=names)
     placed = [model for model in models if found.cells[row[model]]]
     by_weight = [names[j] for j in np.argsort(-found.weights, kind="stable")]
     return Related(

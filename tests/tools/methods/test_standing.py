@@ -63,6 +63,13 @@ def test_one_lucky_score_is_believed_less_than_many():
     assert 0.5 < found.value[9] < found.value[4]
 
 
+def test_two_metrics_of_one_benchmark_are_one_opinion():
+    scores = np.array([[0.1, 0.1], [0.5, 0.5], [0.9, 0.9]])
+    alone = standing(scores[:, :1], [0.3]).value
+    assert standing(scores, [0.3, 0.3], benchmarks=["a", "a"]).value == pytest.approx(alone)
+    assert standing(scores, [0.3, 0.3], benchmarks=["a", "b"]).value[2] > alone[2]
+
+
 def test_bad_shapes_are_refused():
     with pytest.raises(ValueError, match="cosine has shape"):
         standing([[0.1, 0.2]], [0.1])
