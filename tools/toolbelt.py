@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from memory.errors import BadRequest, NothingSurvives
 from tools import benchmark_recommender, registry_search, score_lookup
 from tools.choosing import community, constraints, funnel
+from tools.clients.advisor import advisor
 from tools.clients.items import available
 from tools.plans import planning
 from tools.real_task import own_task
@@ -196,11 +197,14 @@ def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Can
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the benchmarks that say most about this job, the user's own first."""
     needed = _known(dossier.get("requirements"))
-    chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
+    advice = benchmark_recommender.advised(
+        needed, deps.catalogue, available(), advisor(deps.planner)
+    )
+    chosen = advice.choices
     if needed.examples is not None:
         chosen = own_task.as_benchmark(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
-    return Outcome(text, {"benchmarks": chosen})
+    return Outcome(text + advice.note, {"benchmarks": chosen})
 
 
 def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:

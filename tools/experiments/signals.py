@@ -110,7 +110,8 @@ def _spearman(
     a, b = (side - side.mean(axis=axis, keepdims=True) for side in (a, b))
     scale = np.sqrt((a**2).sum(axis=axis) * (b**2).sum(axis=axis))
     shared = (a * b).sum(axis=axis)
-    return np.divide(shared, scale, out=np.zeros_like(shared), where=scale > 0)
+    rho = np.divide(shared, scale, out=np.zeros_like(shared), where=scale > 0)
+    return np.asarray(rho, dtype=np.float64)
 
 
 def _days(released: str | None) -> float | None:
