@@ -437,7 +437,8 @@ class Prediction(Record):
 class Selected(Record):
     """One member of S* (RELM Eq. 1): s = α σ_model + (1-α) Σ_j σ_bench(j) P_ij.
 
-    Of its ``cells``, ``known_cells`` are observed and ``predicted_cells`` predicted.
+    Of its ``cells``, ``known_cells`` are observed and ``predicted_cells`` predicted. ``related``:
+    its standing in [0, 1] by ``related_cells`` scores on other benchmarks; None: it has none.
     """
 
     model: str
@@ -447,6 +448,8 @@ class Selected(Record):
     known_cells: int
     cells: int
     predicted_cells: int = 0
+    related: float | None = None
+    related_cells: int = 0
 
 
 class Balance(Record):

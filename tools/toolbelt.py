@@ -18,19 +18,22 @@ from memory.errors import BadRequest, NothingSurvives
 from memory.records import Balance
 from tools import benchmark_recommender, registry_search, score_lookup
 from tools.characterizing import shortlist
-from tools.choosing import constraints, funnel
+from tools.choosing import community, constraints, funnel
+from tools.clients.advisor import advisor
 from tools.clients.items import available
 from tools.plans import planning
 from tools.real_task import own_task
 from tools.request import requirements
 from tools.scores import prediction
+from tools.scores.related import related
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from memory.records import Candidate, Requirements
     from tools.deps import Deps
     from tools.dossier import Dossier
+    from tools.scores.related import Related
 
 
 T = TypeVar("T")
@@ -163,18 +166,23 @@ def rank_candidates(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     ranked = registry_search.search(needed, deps.registry, result.survivors, deps)
     lead = ", ".join(candidate.model for candidate in ranked[:3])
     text = f"{funnel.describe(result)}; most relevant: {lead}"
+    if why := registry_search.explain(ranked[0]):
+        text += f" (the first for {why})"
     return Outcome(text, {"important": result, "candidates": _kept(ranked, needed, deps)})
 
 
 def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Candidate]:
-    """The first 200 with what to mind about them, and any later one that can be measured here.
+    """The most promising with what to mind about them, and any that can be measured here.
 
     The state is written to disk after every step, so thousands of also-rans stay out of it.
     """
-    first, rest = ranked[:200], ranked[200:]
+    parents, copies = constraints.graph(deps.registry.models), funnel.variants(deps.registry.models)
+    names = [one.model for one in ranked]
+    first = registry_search.shorten(ranked, _related(needed, names, copies, deps).value)
+    kept = {one.model for one in first}
+    rest = [one for one in ranked if one.model not in kept]
     arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in rest])
     here = {arm.model for arm in arms}
-    parents, copies = constraints.graph(deps.registry.models), funnel.variants(deps.registry.models)
     return [
         one.model_copy(
             update={
@@ -207,11 +215,14 @@ def characterize(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the benchmarks that say most about this job, the user's own first."""
     needed = _known(dossier.get("requirements"))
-    chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
+    advice = benchmark_recommender.advised(
+        needed, deps.catalogue, available(), advisor(deps.planner)
+    )
+    chosen = advice.choices
     if needed.examples is not None:
         chosen = own_task.as_benchmarks(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
-    return Outcome(text, {"benchmarks": chosen})
+    return Outcome(text + advice.note, {"benchmarks": chosen})
 
 
 def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
@@ -227,6 +238,7 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     candidates, benchmarks = _known(dossier.get("candidates")), _known(dossier.get("benchmarks"))
     scores = _known(dossier.get("scores"))
     names = [candidate.model for candidate in candidates]
+    copies = {candidate.model: candidate.variants for candidate in candidates}
     columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
     columns |= {score.benchmark: score.protocol for score in scores}
     suspected = deps.ledger.checks()
@@ -235,26 +247,44 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
         columns,
         deps.scores.observations(),
         deps.registry,
-        {candidate.model: candidate.variants for candidate in candidates},
+        copies,
         suspected,
     )
     balance = dossier.get("balance") or Balance()
+    others = _related(_known(dossier.get("requirements")), names, copies, deps, columns)
     selected = score_lookup.select(
         candidates,
         benchmarks,
         scores,
         predicted,
         suspected,
+        others,
         alpha=balance.alpha,
         beta=balance.beta,
     )
     arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
     kept = {one.model for one in selected} | {arm.model for arm in arms}
     predicted = [one for one in predicted if one.model in kept]
+    beside = community.signals([one.model for one in selected], deps.registry, deps.clock())
     return Outcome(
-        score_lookup.shortlisted(selected, predicted) + score_lookup.doubted(scores, suspected),
+        score_lookup.shortlisted(selected, predicted, others)
+        + score_lookup.doubted(scores, suspected)
+        + community.flagged(beside),
         {"selected": selected, "predicted": predicted},
     )
+
+
+def _related(
+    needed: Requirements,
+    models: list[str],
+    copies: Mapping[str, tuple[str, ...]],
+    deps: Deps,
+    leave_out: Collection[str] = (),
+) -> Related:
+    """What benchmarks related to the request say of ``models``."""
+    text = " ".join([needed.text, *needed.domains])
+    observed = deps.scores.observations()
+    return related(text, models, observed, deps.embedder, deps.cache, copies, leave_out=leave_out)
 
 
 def propose_plan(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:

@@ -13,14 +13,14 @@ import io
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
-from tools.choosing import funnel
+from tools.choosing import community, funnel
 from tools.dossier import VOID
 from tools.judging.reply import DIMENSIONS
 from tools.plans import estimating
@@ -33,6 +33,7 @@ from tools.scores import evidence_table
 
 if TYPE_CHECKING:
     from memory.records import (
+        Candidate,
         Elimination,
         Interval,
         ItemResult,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         Plan,
         Prediction,
     )
+    from tools.choosing.community import Signals
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -56,7 +58,11 @@ def write(dossier: Dossier, deps: Deps) -> Path:
     """
     folder = deps.runs / dossier["run"]
     fallen = eliminated(dossier, deps)
-    facts = {**_facts(dossier), "registry": deps.registry.version}
+    facts = {
+        **_facts(dossier),
+        "registry": deps.registry.version,
+        "community": [asdict(one) for one in _community(dossier, deps)],
+    }
     pages = {
         "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
         "eliminated.csv": _csv(fallen),
@@ -77,6 +83,19 @@ def write(dossier: Dossier, deps: Deps) -> Path:
             f"MIRROR_RUNS, then: mirror resume {dossier['thread']}"
         ) from error
     return folder
+
+
+def _community(dossier: Dossier, deps: Deps) -> list[Signals]:
+    """The signals of the shortlist, to stand beside its scores."""
+    names = [one.model for one in dossier.get("selected") or ()]
+    known = [name for name in names if name in deps.registry.models]
+    return community.signals(known, deps.registry, deps.clock()) if known else []
+
+
+def _explained(dossier: Dossier) -> list[Candidate]:
+    """The shortlist as candidates, each with what it matched."""
+    found = {one.model: one for one in dossier.get("candidates") or ()}
+    return [found[one.model] for one in dossier.get("selected") or () if one.model in found]
 
 
 def eliminated(dossier: Dossier, deps: Deps) -> list[Elimination]:
@@ -128,6 +147,8 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         registry=deps.registry,
         timing=estimating.timing(deps.ledger.took(dossier["run"])),
         evidence=evidence_table.table(dossier),
+        community=_community(dossier, deps),
+        explained=_explained(dossier),
         pictures=_pictures(dossier) if autoescape else {},
         prototype=_prototype(dossier, deps),
         dimensions=DIMENSIONS,
