@@ -670,6 +670,72 @@ class Comparison(Record):
     n: int
 
 
+# --- routing ----------------------------------------------------------------------------
+
+
+class RouteMember(Record):
+    """An arm that prompts may be sent to: its mean grade over ``n`` answers (None: none graded).
+
+    ``seconds`` and ``usd`` are means of an answer, as the ledger has them.
+    """
+
+    name: str
+    model: str
+    n: int
+    mean: float | None = None
+    seconds: float = 0.0
+    usd: float = 0.0
+
+
+class RouteRegion(Record):
+    """``n`` prompts that are alike, some in words, and each member's mean grade among them.
+
+    ``graded`` counts each member's grades there; the means are drawn towards its mean everywhere.
+    """
+
+    n: int
+    examples: tuple[str, ...]
+    best: str
+    means: dict[str, float]
+    graded: dict[str, int]
+
+
+class RouteGain(Record):
+    """Mean grade of routed answers and of the best single member's on ``n`` prompts held out."""
+
+    routed: float
+    single: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+class Routing(Record):
+    """Which member answers which prompts, learnt from answers that were paid for, and why.
+
+    ``basis``: what it was learnt from, grades or (where none is known) the answers alone; "nothing"
+    where there was no choice to learn. ``pays`` False: ``best`` should answer everything.
+    ``chars_in`` and ``chars_out``: letters of a typical prompt and answer.
+    """
+
+    run: str
+    at: str
+    benchmark: str
+    instruction: str
+    embedder: str
+    basis: Literal["grades", "answers", "nothing"]
+    members: tuple[RouteMember, ...]
+    regions: tuple[RouteRegion, ...] = ()
+    gain: RouteGain | None = None
+    pays: bool
+    best: str | None
+    reason: str
+    chars_in: float = 0.0
+    chars_out: float = 0.0
+
+
 # --- the judge --------------------------------------------------------------------------
 
 

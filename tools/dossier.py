@@ -24,6 +24,7 @@ from memory.records import (  # noqa: TC001
     Plan,
     Prediction,
     Requirements,
+    Routing,
     Score,
     Selected,
 )
@@ -52,6 +53,7 @@ class Dossier(TypedDict, total=False):
     scores: list[Score] | None
     predicted: list[Prediction] | None
     selected: list[Selected] | None
+    routing: Routing | None
     plan: Plan | None
     approval: Approval | None
     measurements: list[Measurement] | None
@@ -74,6 +76,7 @@ VOID: Dossier = {
     "scores": None,
     "predicted": None,
     "selected": None,
+    "routing": None,
     "plan": None,
     "approval": None,
     "measurements": None,

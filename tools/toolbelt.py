@@ -24,6 +24,7 @@ from tools.clients.items import available
 from tools.plans import planning
 from tools.real_task import own_task
 from tools.request import requirements
+from tools.routing import runs
 from tools.scores import prediction
 from tools.scores.related import related
 
@@ -86,13 +87,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: its name, stage, the dossier key it fills, and its arguments' schema."""
+    """One tool: its name, stage, the dossier key it fills, and its arguments' schema.
+
+    ``applies``: whether this conversation has a use for it; else it is never offered.
+    """
 
     name: str
     stage: Stage
     fills: str
     arguments: type[Arguments]
     run: Callable[[Any, Dossier, Deps], Outcome]
+    applies: Callable[[Dossier], bool] = lambda _: True
 
     def schema(self) -> dict[str, object]:
         """The tool in OpenAI's function format."""
@@ -287,6 +292,19 @@ def _related(
     return related(text, models, observed, deps.embedder, deps.cache, copies, leave_out=leave_out)
 
 
+def advise_routing(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: say whether choosing a model per prompt pays, from answers already paid for."""
+    needed = _known(dossier.get("requirements"))
+    models = [candidate.model for candidate in _known(dossier.get("candidates"))]
+    found = runs.before(dossier["run"], models, _known(needed.examples), deps)
+    return Outcome(f"Routing: {found.reason}", {"routing": found})
+
+
+def _has_examples(dossier: Dossier) -> bool:
+    needed = dossier.get("requirements")
+    return needed is not None and needed.examples is not None
+
+
 def propose_plan(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: propose a priced evaluation plan, which a person must approve."""
     plan = planning.make_plan(dossier, deps)
@@ -302,6 +320,7 @@ TOOLS = (
     Tool("recommend_benchmarks", Stage.CONTEXTUAL, "benchmarks", Nothing, recommend_benchmarks),
     Tool("look_up_scores", Stage.CONTEXTUAL, "scores", Nothing, look_up_scores),
     Tool("select_models", Stage.CONTEXTUAL, "selected", Nothing, select_models),
+    Tool("advise_routing", Stage.CONTEXTUAL, "routing", Nothing, advise_routing, _has_examples),
     Tool("propose_plan", Stage.CONTEXTUAL, "plan", Nothing, propose_plan),
 )
 
@@ -326,7 +345,8 @@ def offered(dossier: Dossier) -> list[Tool]:
 
 
 def _missing(tool: Tool, dossier: Dossier) -> bool:
-    return cast("dict[str, object]", dossier).get(tool.fills) is None
+    unknown = cast("dict[str, object]", dossier).get(tool.fills) is None
+    return unknown and tool.applies(dossier)
 
 
 def _known(value: T | None) -> T:
