@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 HERE = Path(__file__).parent
 
@@ -44,8 +44,12 @@ class Prompt:
         """
         if set(values) != self.inputs:
             raise ValueError(f"{self.id} takes {sorted(self.inputs)}, was given {sorted(values)}")
-        environment = Environment(undefined=StrictUndefined, autoescape=False)
-        return environment.from_string(self.text).render(values)
+        return _template(self.text).render(values)
+
+
+@cache  # a judge is asked with the same words hundreds of times
+def _template(text: str) -> Template:
+    return Environment(undefined=StrictUndefined, autoescape=False).from_string(text)
 
 
 @cache

@@ -86,7 +86,7 @@ def seat(arms: Sequence[Arm], choices: Sequence[BenchmarkChoice], deps: Deps) ->
     if own is None or not arms:
         return Seated(tuple(arms), tuple(choices))
     kept = deps.examples.get(kept_name(own.task))
-    notes = (said,) if (said := made_up(kept)) else ()
+    notes: tuple[str, ...] = (said,) if (said := made_up(kept)) else ()
     judged = next((one for one in choices if one.task.endswith(JUDGED)), None)
     if judged is None:
         return Seated(tuple(arms), tuple(choices), notes=notes)

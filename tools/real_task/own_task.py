@@ -31,7 +31,7 @@ from tools.real_task import examples, grading
 from tools.real_task.sensitive import needs_consent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from memory.example_sets import ExampleSets
     from memory.records import Arm, Example, MetricChoice, Model, OwnTask
@@ -264,6 +264,18 @@ class OwnTaskRunner:
             now = time.monotonic()
             yield _result(task, arm.name, example, answer, now - started)
             started = time.monotonic()
+
+    def exactly(self, benchmark: str, written: Mapping[str, ItemResult]) -> dict[str, ItemResult]:
+        """Answers that were written for a judge, by item, graded by the metric instead."""
+        task = self._task(benchmark)
+        by_id = {one.id: one for one in task.usable}
+        return {
+            item: _result(task, one.arm, by_id[item], one.answer, 0.0).model_copy(
+                update={"run": one.run}
+            )
+            for item, one in written.items()
+            if item in by_id
+        }
 
 
 def _own(benchmark: str) -> bool:
