@@ -170,6 +170,15 @@ def test_an_answer_that_gives_orders_gains_nothing(tmp_path, order):
     assert {one.model: one.value for one in found.measurements}[world.POOR] == 0.0
 
 
+def test_arms_measured_side_by_side_are_judged_alike(tmp_path):
+    with StubChat(judge(obedient)) as server:
+        made = session(tmp_path, {"judge-1": server.url})
+        made.deps.runner.inner.at_once = 3
+        found = measure(made, say(made, NAME))
+    assert found.stopped is None
+    assert {one.model: one.value for one in found.measurements}[world.GOOD] == 0.75
+
+
 def test_killed_while_grading_pays_for_no_grade_twice(tmp_path):
     running: list[subprocess.Popen] = []
 
