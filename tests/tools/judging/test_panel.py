@@ -9,7 +9,7 @@ from tools.judging.panel import Panel, appoint, score
 from tools.methods.gpu_time import Range
 
 NOBODY_KNOWN = Registry({}, "none")
-ARMS = ["qwen-lab/q", "acme/x", "meta-llama/l"]
+ARMS = ["qwen-lab/qwen-1b", "acme/x", "meta-llama/llama-1b"]
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,9 @@ ARMS = ["qwen-lab/q", "acme/x", "meta-llama/l"]
         (["neutral"], (0,), set()),
         (["neutral", "other"], (0, 1), set()),
         (["qwen3", "neutral"], (1,), set()),
-        (["qwen3"], (0,), {"qwen-lab/q"}),
-        (["qwen3", "llama3"], (0,), {"qwen-lab/q"}),  # as good as the other, and named first
-        (["qwen3", "qwq"], (0, 1), {"qwen-lab/q"}),
+        (["qwen3"], (0,), {"qwen-lab/qwen-1b"}),
+        (["qwen3", "llama3"], (0,), {"qwen-lab/qwen-1b"}),  # as good as the other, and named first
+        (["qwen3", "qwq"], (0, 1), {"qwen-lab/qwen-1b"}),
     ],
 )
 def test_all_arms_have_the_same_judges_those_who_may_grade_most(judges, chosen, unjudged):
