@@ -39,7 +39,7 @@ from tools.clients.vllm_backend import VllmBackend
 from tools.deps import Deps
 from tools.judging.chat import PricedChat
 from tools.plans.price_book import is_here, price_of
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from agent.session import Asked
 from agent.surfaces.terminal import Terminal
 from memory.errors import BadRequest
 from tools.clients.fakes import ScriptedRunner
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 
 class Writer(ScriptedRunner):

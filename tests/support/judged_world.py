@@ -17,7 +17,7 @@ from tools.clients.chat import OpenAIChat
 from tools.clients.fakes import ScriptedRunner
 from tools.judging.chat import PricedChat
 from tools.plans.price_book import TokenPrice
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 # Each has one long word, and that of its own: by it a judge of ``scripted_judges`` goes.
 COMPLAINTS = [f"Customer: my item{n:03} fell off." for n in range(14)]

@@ -21,7 +21,8 @@ from tools.judging.chat import Judge
 from tools.judging.inspecting import inspect
 from tools.judging.panel import Panel, judged_task, score
 from tools.llm_judge import GIVE_UP, NO_REPLY, given_up
-from tools.real_task.own_task import JUDGED, OwnTaskRunner, kept_name, must_stay
+from tools.real_task.own_task import JUDGED, kept_name, must_stay
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
