@@ -17,7 +17,8 @@ from rich.table import Table
 from agent.session import Asked, Decided, Entered, Told
 from memory.records import Decision, Plan
 from tools.deps import Progress
-from tools.plans.planning import dollars, remarks
+from tools.plans.planning import remarks
+from tools.plans.price_book import dollars
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -36,6 +36,7 @@ def test_the_key_does_not_go_to_another_server_nor_the_price_to_this_machine():
     [
         ({}, None, BadRequest, "--judge MODEL or MIRROR_JUDGE_MODEL"),
         ({}, "gpt-4o-mini", BadRequest, "NAME=URL"),
+        ({}, "m=https://me:secret@elsewhere.example/v1", BadRequest, "holds no password"),
         ({"judge_usd_in": 1.0, **HOSTED}, "gpt-4o-mini", BadRequest, "go together"),
         ({}, "unheard-of=https://elsewhere.example/v1", NotApproved, "MIRROR_JUDGE_USD_IN"),
     ],

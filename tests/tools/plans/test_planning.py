@@ -98,6 +98,7 @@ def world(
         usd_per_hour=3.6,
         hub=None,
         gpu_usd_per_hour=rate,
+        judges=(),
     )
 
 
