@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from langgraph.config import get_stream_writer
 
@@ -44,7 +45,7 @@ from tools.clients.web import Web
 from tools.deps import Deps
 from tools.judging.chat import PricedChat
 from tools.plans.price_book import is_here, price_of
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +131,8 @@ def judging(settings: Settings, judge: str | None = None) -> PricedChat:
             f"The judge {name!r} needs MIRROR_JUDGE_BASE_URL, or write NAME=URL: nothing is sent to"
             " a server that you did not name (OpenAI's is https://api.openai.com/v1)."
         )
+    if urlsplit(server).password is not None:  # it would be kept and shown with every plan
+        raise BadRequest("A judge's URL holds no password; MIRROR_JUDGE_API_KEY is for its key.")
     if (settings.judge_usd_in is None) != (settings.judge_usd_out is None):
         raise BadRequest("MIRROR_JUDGE_USD_IN and MIRROR_JUDGE_USD_OUT go together; set both.")
     configured = server == settings.judge_base_url
