@@ -68,16 +68,20 @@ class Listing(Record):
         if self.quantized is not None:
             raise WeightsUnavailable(f"stored as {self.quantized}; plain safetensors are needed")
         if not self.dtypes or not any(name.startswith("model") for name in self._safetensors):
-            what = "pickled weights only, which Mirror refuses" if self._pickled else "none"
-            raise WeightsUnavailable(f"the Hub has no safetensors of it ({what})")
+            raise WeightsUnavailable(f"the Hub has no plain safetensors of it ({self._instead})")
 
     @property
     def _safetensors(self) -> list[str]:
         return [name for name in self.files if name.endswith(".safetensors")]
 
     @property
-    def _pickled(self) -> bool:
-        return any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl")) for name in self.files)
+    def _instead(self) -> str:
+        """What it holds for weights where it has none that Mirror loads."""
+        if any(name.endswith(".gguf") for name in self.files):
+            return "GGUF"
+        if any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl")) for name in self.files):
+            return "pickled weights only, which Mirror refuses"
+        return "no weights"
 
 
 class _File(BaseModel):
