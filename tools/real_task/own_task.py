@@ -23,7 +23,7 @@ from memory.example_sets import PREFIX
 from memory.records import CONSTANT, BenchmarkChoice, ItemResult
 from prompts import library
 from tools.clients.lm_eval_process import ArmFailed
-from tools.deps import Reader, Runner
+from tools.deps import Reader, Runner, Speaker
 from tools.real_task import examples, grading
 from tools.real_task.sensitive import needs_consent
 
@@ -44,22 +44,12 @@ LONGEST_KEPT = 8_000  # letters of an answer that the ledger keeps
 NO_JUDGE = "no example has a reference answer, and grading without one is not wired up yet"
 
 
-class Generator(Runner, Reader, Protocol):
+class Generator(Runner, Reader, Speaker, Protocol):
     """A runner whose arms also read and write."""
 
     @property
     def elsewhere(self) -> bool:
         """Whether prompts leave this machine, whatever the back end."""
-        ...
-
-    def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
-        """The arm's greedy answer to each prompt."""
-        ...
-
-    def generation_seconds(
-        self, arm: Arm, items: int, tokens: float, new_tokens: float
-    ) -> tuple[float, float, float]:
-        """Low, expected and high seconds for ``items`` prompts of ``tokens``."""
         ...
 
 
@@ -191,6 +181,16 @@ class OwnTaskRunner:
     def log_probs(self, arm: Arm, texts: Sequence[str]) -> Iterator[TextLogProb]:
         """The inner runner's."""
         return self.inner.log_probs(arm, texts)
+
+    def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
+        """The inner runner's."""
+        return self.inner.generate(arm, prompts, most_tokens)
+
+    def generation_seconds(
+        self, arm: Arm, items: int, tokens: float, new_tokens: float
+    ) -> tuple[float, float, float]:
+        """The inner runner's."""
+        return self.inner.generation_seconds(arm, items, tokens, new_tokens)
 
     def close(self) -> None:
         """The inner runner's."""
