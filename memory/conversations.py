@@ -11,12 +11,14 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from inspect import isclass
 from typing import TYPE_CHECKING
 
 from memory import records
 from memory.errors import ThreadBusy, UnknownThread
 from memory.sqlite import clear_errors, connect
+from memory.talk import Talk
 
 if TYPE_CHECKING:
     import sqlite3
@@ -70,6 +72,11 @@ class Conversations:
                 saver.setup()
             self._saver = saver
         return self._saver
+
+    @cached_property
+    def talk(self) -> Talk:
+        """What was said beside the state machine, in a file next to the checkpoints."""
+        return Talk(self.path.with_name("talk.sqlite"))
 
     def threads(self) -> list[Thread]:
         """Every conversation, the most recently active first."""
@@ -128,6 +135,7 @@ class Conversations:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._saver = None
+        self.talk.close()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -14,10 +14,11 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from agent.session import Asked, Decided, Entered, Told
+from agent.session import Answered, Asked, Decided, Entered, Moved, Told
 from memory.records import Decision, Plan
 from tools.deps import Progress
 from tools.plans import unknown_code
+from tools.plans.planning import dollars, remarks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agent.session import Event
+    from tools.conversation.explaining import Answer
 
 LABELS = {
     "recall_findings": "Memory",
@@ -72,6 +74,11 @@ class Drawing:
         self._stop_bars()
         if isinstance(event, Told):
             self._told(event)
+        elif isinstance(event, Answered):
+            self._answer(event.answer)
+        elif isinstance(event, Moved):
+            self.thread = event.thread
+            self._line("What if", f"beside the other conversation, in thread {event.thread}")
         elif isinstance(event, Entered) and event.node == "evaluate":
             self._line("Measuring", "each arm on the same random items; Ctrl-C keeps what is done")
         elif isinstance(event, Asked):
@@ -89,6 +96,16 @@ class Drawing:
             self._line(LABELS[event.tool], event.text)
         elif event.text and event.tool != "propose_plan":  # the plan itself is drawn when asked
             self._line("", event.text)
+
+    def _answer(self, answer: Answer) -> None:
+        self.console.print(escape(answer.text))
+        if answer.rows:
+            table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+            for name in answer.header:
+                table.add_column(escape(name), overflow="fold")
+            for row in answer.rows:
+                table.add_row(*map(escape, row))
+            self.console.print(table)
 
     def _line(self, label: str, text: str, style: str = "") -> None:
         self._row(label, f"[{style}]{escape(text)}[/]" if style else escape(text), "bold cyan")
@@ -153,6 +170,8 @@ class Drawing:
             f"{plan.hash}: ${plan.usd:.2f} ({low:.2f}-{high:.2f}), {plan.minutes:.1f} minutes, "
             f"never more than ${plan.cap_usd:.2f}",
         )
+        for line in remarks(plan):
+            self._line("Note", line)
         if any(step.basis for step in plan.steps):
             self._line("Time", " · ".join(dict.fromkeys(s.basis for s in plan.steps if s.basis)))
         if plan.gpu_usd_per_hour is not None:
@@ -198,7 +217,7 @@ class Drawing:
         self._line("Conclusion", decision.summary, "bold")
         for caveat in decision.caveats:
             self._line("Mind", caveat, "dim")
-        self._line("Spent", f"${decision.spent_usd:.2f}, {decision.spent_minutes:.1f} minutes")
+        self._line("Spent", f"{dollars(decision.spent_usd)}, {decision.spent_minutes:.1f} minutes")
         self._line("Report", f"{report}/report.html")
         self._line("Thread", self.thread)
 
