@@ -257,7 +257,7 @@ def test_weights_of_another_type_than_the_hub_said_are_named(stub, downloads, tm
 def test_of_several_revisions_here_the_plans_is_loaded(stub, downloads, tmp_path):
     arm = downloads.offer(TINY)
     downloads.fetch(arm, lambda _: None)
-    stub.holds(TINY.id, FILES, **SOUND, sha="b" * 40)
+    stub.holds(TINY.id, FILES | {"tokenizer.json": b'{"newer": 1}'}, **SOUND, sha="b" * 40)
     newer = downloads.offer(TINY)
     downloads.fetch(newer, lambda _: None)
     backend = HfBackend(tmp_path, hf_cache=downloads.cache)
