@@ -84,7 +84,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         registry=Registry.load(),
         scores=scores(settings),
         findings=Findings(home / "findings.sqlite", encoder.encode, encoder.name),
-        ledger=Ledger(home / "ledger.sqlite", clock),
+        ledger=ledger(settings),
         embedder=encoder,
         catalogue=LmEvalCatalogue(cache, encoder, to_stream),
         runner=OwnTaskRunner(runner(settings, cache), tasks),
@@ -157,6 +157,11 @@ def scores(settings: Settings) -> Scores:
     if settings.database_url is not None:
         return Scores(settings.database_url.get_secret_value())
     return Scores(_folder(settings.home, "MIRROR_HOME") / "scores.sqlite")
+
+
+def ledger(settings: Settings) -> Ledger:
+    """This deployment's ledger alone."""
+    return Ledger(_folder(settings.home, "MIRROR_HOME") / "ledger.sqlite", clock)
 
 
 def hub(settings: Settings, **how: Any) -> Hub | None:

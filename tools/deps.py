@@ -117,6 +117,21 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
+class Speaker(Protocol):
+    """What a Runner may also do: answer prompts."""
+
+    def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
+        """The arm's greedy answer to each prompt."""
+        ...
+
+    def generation_seconds(
+        self, arm: Arm, items: int, tokens: float, new_tokens: float
+    ) -> tuple[float, float, float]:
+        """Low, expected and high seconds for ``items`` prompts of ``tokens``."""
+        ...
+
+
 class Catalogue(Protocol):
     """The benchmarks that could be run."""
 

@@ -90,13 +90,13 @@ class Meter:
         if arm.name not in self._loading:
             self._loading[arm.name] = self._probe(arm)
         what = f"{step.benchmark}: contamination check of {arm.name}"
-        told: list[TextLogProb] = []
+        told: list[TextLogProb | str] = []
         with (
             self._paid(what, self._price(check.seconds[2])),
-            _closing(check.reader.log_probs(arm, check.texts)) as found,
+            _closing(check.ask()) as found,
         ):
-            for done in range(len(check.texts)):
-                self.deps.progress(Progress(what, done, len(check.texts)))
+            for done in range(check.asked):
+                self.deps.progress(Progress(what, done, check.asked))
                 self._go_on(step)
                 told.append(next(found))
             concluded = check.conclude(told)

@@ -16,7 +16,7 @@ from memory.errors import BadRequest
 from memory.example_sets import PREFIX
 from memory.records import CONSTANT, ItemResult
 from tools.clients.lm_eval_process import ArmFailed
-from tools.deps import Reader, Runner
+from tools.deps import Reader, Runner, Speaker
 from tools.judging.controls import NULL_ANSWER
 from tools.real_task import examples, grading
 from tools.real_task.own_task import CHARS_PER_TOKEN, JUDGED, graded, kept_name, must_stay
@@ -33,22 +33,12 @@ if TYPE_CHECKING:
 LONGEST_KEPT = 8_000  # letters of an answer that the ledger keeps, and a judge is shown
 
 
-class Generator(Runner, Reader, Protocol):
+class Generator(Runner, Reader, Speaker, Protocol):
     """A runner whose arms also read and write."""
 
     @property
     def elsewhere(self) -> bool:
         """Whether prompts leave this machine, whatever the back end."""
-        ...
-
-    def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
-        """The arm's greedy answer to each prompt."""
-        ...
-
-    def generation_seconds(
-        self, arm: Arm, items: int, tokens: float, new_tokens: float
-    ) -> tuple[float, float, float]:
-        """Low, expected and high seconds for ``items`` prompts of ``tokens``."""
         ...
 
 
@@ -123,6 +113,16 @@ class OwnTaskRunner:
     def log_probs(self, arm: Arm, texts: Sequence[str]) -> Iterator[TextLogProb]:
         """The inner runner's."""
         return self.inner.log_probs(arm, texts)
+
+    def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
+        """The inner runner's."""
+        return self.inner.generate(arm, prompts, most_tokens)
+
+    def generation_seconds(
+        self, arm: Arm, items: int, tokens: float, new_tokens: float
+    ) -> tuple[float, float, float]:
+        """The inner runner's."""
+        return self.inner.generation_seconds(arm, items, tokens, new_tokens)
 
     def close(self) -> None:
         """The inner runner's."""
