@@ -230,3 +230,4 @@ def test_real_records_of_the_hub(load):
     assert (one.params, one.licence, one.gated) == (8_537_680_896, "gemma", "manual")
     edges = sum(bool(model.bases) for model in found.values())
     assert edges > 1_900
+    assert done.scores.added > 100
