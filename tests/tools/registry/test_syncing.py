@@ -407,6 +407,26 @@ def test_a_cursor_the_hub_forgot_starts_the_reading_again(make):
     assert (done.done, done.read, len(here.hubs)) == (True, 230, 230)
 
 
+def test_a_cursor_refused_half_way_is_told_and_the_next_sync_starts_again(make):
+    here = make([listed(n) for n in range(230)])
+    here.hub.plays(3, *[Reply(400, b'{"error":"Invalid cursor"}')] * 2)
+    done = here.sync()
+    assert (done.done, done.read, "400" in done.trouble) == (False, 100, True)
+    done = here.sync()
+    assert (done.done, done.read, len(here.hubs)) == (True, 230, 230)
+
+
+def test_a_hub_that_lists_fewer_fields_is_asked_for_those(make):
+    here = make([listed(n) for n in range(60)])
+    here.hub.unlisted = {"childrenModelCount"}
+    done = here.sync()
+    assert (done.done, len(here.hubs)) == (True, 60)
+    assert here.models["org-3/model-10"].derivatives is None
+    here.hub.unlisted = {"sha"}
+    here.now = datetime(2026, 11, 26, tzinfo=UTC)
+    assert "400" in here.sync().trouble
+
+
 def test_the_token_goes_to_this_hub_only(make):
     here = make([listed(n) for n in range(60)])
     elsewhere = PagingHub([]).__enter__()
