@@ -85,11 +85,26 @@ def load(path: Path) -> object:
             raise BadRequest(f"{path} has no front matter between two lines of ---.")
         text = head.removeprefix("---")
     try:
-        if _too_deep(text):
-            raise BadRequest(f"{path} is nested more than {DEEPEST} deep.")
-        return yaml.load(text, Loader=yaml.CSafeLoader)
+        return parsed(text)
+    except TooDeep:
+        raise BadRequest(f"{path} is nested more than {DEEPEST} deep.") from None
     except (yaml.YAMLError, ValueError):
         raise BadRequest(f"{path} holds no YAML that can be read.") from None
+
+
+class TooDeep(ValueError):
+    """YAML that is nested more than ``DEEPEST`` deep."""
+
+
+def parsed(text: str) -> object:
+    """YAML that somebody else wrote.
+
+    Raises:
+        TooDeep, ValueError, yaml.YAMLError: it can't be read.
+    """
+    if _too_deep(text):
+        raise TooDeep
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def _too_deep(text: str) -> bool:
