@@ -191,10 +191,13 @@ def _bar() -> Iterator[tuple[Callable[[Progress], None], Callable[[str], None]]]
     )
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=None, rate="", start=True)
-        started = time.monotonic()
+        begun: list[tuple[float, int]] = []  # when, and how many an earlier process had read
 
         def progress(now: Progress) -> None:
-            speed = now.done / max(time.monotonic() - started, 1e-3)
+            if not begun:
+                begun.append((time.monotonic(), now.done))
+            since, before = begun[0]
+            speed = (now.done - before) / max(time.monotonic() - since, 1e-3)
             bars.update(
                 task,
                 description=now.what,
