@@ -104,8 +104,10 @@ def _without(rows: pl.LazyFrame, gone: pl.DataFrame) -> pl.LazyFrame:
     left = rows.join(deleted.lazy(), on="key", how="anti")
     if not moved:
         return left
+    here = pl.col("key").is_in(list(moved))
     new = pl.col("key").replace({was: now.lower() for was, now in moved.items()})
-    return left.with_columns(key=new)
+    some = left.filter(here).with_columns(key=new).collect()
+    return pl.concat([left.filter(~here), some.lazy()])  # the others still by ranges of keys
 
 
 def _believable(layer: pl.LazyFrame, parts: pl.LazyFrame, reading: Reading) -> bool:

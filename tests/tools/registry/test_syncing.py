@@ -186,6 +186,17 @@ def test_a_renamed_model_keeps_its_former_names(make):
     assert len(here.hubs) == 60
 
 
+def test_a_renamed_model_takes_what_others_knew_under_its_former_name_along(make):
+    here = make([listed(1), listed(2)])
+    here.sync()
+    here.hub.records[0] = listed(1, "new/name", lastModified="2026-11-26T00:00:00.000Z")
+    here.now = datetime(2026, 11, 26, 6, tzinfo=UTC)
+    here.sync()
+    assert here.models["new/name"].domains == ("law",)
+    assert "org-1/model-1" not in here.models
+    assert here.models["new/name"].aliases == ("org-1/model-1",)
+
+
 def test_ids_that_come_again_on_a_later_page_count_once_and_the_later_wins(make):
     records = [listed(n) for n in range(60)]
     records += [listed(n + 900, records[n]["id"].upper(), _id=records[n]["_id"]) for n in (5, 9)]
