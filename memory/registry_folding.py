@@ -73,6 +73,13 @@ def fold_file(store: RegistryStore, name: str, reading: Reading, now: str) -> La
     )
 
 
+def forget(store: RegistryStore, name: str) -> None:
+    """Drop what was set aside of the layer ``name``."""
+    if store.quarantine.exists():
+        rows = existing([store.quarantine], QUARANTINE).filter(pl.col("layer") != name)
+        write(rows.collect(), store.quarantine)
+
+
 def rebuild(store: RegistryStore, state: State, now: str) -> State:
     """``models.parquet`` from all layers, and ``state`` that counts what is in it."""
     gone = existing([store.removed], REMOVED).select("key", "renamed_to", "at").collect()

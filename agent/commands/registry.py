@@ -34,7 +34,7 @@ EXAMPLES = 5  # quarantined ids shown for each reason
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one verb; raises ``MirrorError`` with the line and exit code for the person."""
-    verbs = {"sync": _sync, "load": _load, "status": _status}
+    verbs = {"sync": _sync, "load": _load, "drop": _drop, "status": _status}
     return verbs[args.verb](args, settings, wiring.registry_store(settings))
 
 
@@ -112,6 +112,15 @@ def _load(args: argparse.Namespace, settings: Settings, store: RegistryStore) ->
     )
     _tell_scores(done.scores)
     _line(f"the registry holds {store.state.models:,} models")
+    return DONE
+
+
+def _drop(args: argparse.Namespace, settings: Settings, store: RegistryStore) -> int:
+    left = loading.drop(args.layer, store, wiring.clock)
+    if args.json:
+        _json({"layer": args.layer, "models": left})
+    else:
+        _line(f"layer {args.layer} is out; the registry holds {left:,} models")
     return DONE
 
 
