@@ -206,7 +206,9 @@ def characterize(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the benchmarks that say most about this job, the user's own first."""
     needed = _known(dossier.get("requirements"))
-    chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
+    chosen = benchmark_recommender.recommend(
+        needed, deps.catalogue, available(), embedder=deps.embedder
+    )
     if needed.examples is not None:
         chosen = own_task.as_benchmark(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)

@@ -12,7 +12,7 @@ from tools.characterizing import card_metadata, label_similarity, wording
 from tools.characterizing.quotes import Quotable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from memory.records import Characteristic
     from tools.characterizing.documents import Document
@@ -42,18 +42,21 @@ def read(
 
     ``passages``: of these documents. Every quote is checked against its document.
     """
-    found: list[Characteristic] = []
+    return surest(quoted(propose(documents, passages, embedder), documents))
+
+
+def propose(
+    documents: Sequence[Document], passages: Sequence[Passage], embedder: Embedder
+) -> Iterator[Characteristic]:
+    """What each rule finds by itself, with nothing checked."""
     for document in documents:
         if document.name == card_metadata.SOURCE:
-            found += card_metadata.read(document)
+            yield from card_metadata.read(document)
         else:
             sure = 1.0 if document.name == CARD else ELSEWHERE
-            found += [
-                one.model_copy(update={"confidence": one.confidence * sure})
-                for one in wording.read(document)
-            ]
-    found += label_similarity.read(passages, embedder)
-    return surest(quoted(found, documents))
+            for one in wording.read(document):
+                yield one.model_copy(update={"confidence": one.confidence * sure})
+    yield from label_similarity.read(passages, embedder)
 
 
 def quoted(found: Iterable[Characteristic], documents: Sequence[Document]) -> list[Characteristic]:

@@ -134,7 +134,8 @@ _FROM = tuple(
     )
 )  # fmt: skip
 _NO_MODEL = re.compile(
-    r"^(?:and|or|the|this|a|an|n/a|https?|datasets?)\b|\.(?:com|org|io|py|md|ai|co)\b", re.I
+    r"^(?:and(?:/or)?|or|the|this|a|an|n/a)$|^(?:https?|datasets?)\b|\.(?:com|org|io|py|md|ai|co)\b",
+    re.I,
 )
 
 
