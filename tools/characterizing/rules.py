@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prompts.questions import edition
-from tools.characterizing import card_metadata, label_similarity, wording
+from tools.characterizing import (
+    card_metadata,
+    label_similarity,
+    named_values,
+    passages,
+    set_phrases,
+    wording,
+)
 from tools.characterizing.quotes import Quotable
 
 if TYPE_CHECKING:
@@ -30,23 +37,23 @@ MOST_VALUES = 12
 @cache
 def name() -> str:
     """What these rules are called in records: it changes with any of them."""
-    modules = (card_metadata, wording, label_similarity)
+    modules = (card_metadata, wording, named_values, set_phrases, label_similarity, passages)
     code = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
     return f"rules {hashlib.sha256(code + edition().encode()).hexdigest()[:8]}"
 
 
 def read(
-    documents: Sequence[Document], passages: Sequence[Passage], embedder: Embedder
+    documents: Sequence[Document], pieces: Sequence[Passage], embedder: Embedder
 ) -> list[Characteristic]:
     """What the rules find, of each question at most ``MOST_VALUES``, surest first.
 
-    ``passages``: of these documents. Every quote is checked against its document.
+    ``pieces``: the passages of these documents. Every quote is checked against its document.
     """
-    return surest(quoted(propose(documents, passages, embedder), documents))
+    return surest(quoted(propose(documents, pieces, embedder), documents))
 
 
 def propose(
-    documents: Sequence[Document], passages: Sequence[Passage], embedder: Embedder
+    documents: Sequence[Document], pieces: Sequence[Passage], embedder: Embedder
 ) -> Iterator[Characteristic]:
     """What each rule finds by itself, with nothing checked."""
     for document in documents:
@@ -56,7 +63,7 @@ def propose(
             sure = 1.0 if document.name == CARD else ELSEWHERE
             for one in wording.read(document):
                 yield one.model_copy(update={"confidence": one.confidence * sure})
-    yield from label_similarity.read(passages, embedder)
+    yield from label_similarity.read(pieces, embedder)
 
 
 def quoted(found: Iterable[Characteristic], documents: Sequence[Document]) -> list[Characteristic]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from stub_chat import StubChat, fails, says
+from stub_web import Answer, StubWeb
 
 from agent.__main__ import main
 from memory.characterizations import Characterizations
@@ -122,3 +123,21 @@ def test_a_reader_that_refuses_or_a_cap_too_low_keeps_what_the_rules_read(
         monkeypatch.setenv("MIRROR_JUDGE_BASE_URL", other.url)
         assert run(*words, "1") == 0
     assert "stopped early" in capsys.readouterr().err
+
+
+def test_online_the_card_comes_from_the_named_hub_and_links_into_this_network_are_not_followed(
+    home, monkeypatch, capsys
+):
+    with StubWeb({}) as hub:
+        links = f"[post]({hub.url}/blog/clinnote) [in](http://169.254.169.254/blog/latest)"
+        hub.pages["/acme/clinnote/resolve/main/README.md"] = Answer(
+            f"{CARD}\n{links}\n".encode(), kind="text/plain"
+        )
+        hub.pages["/blog/clinnote"] = Answer(b"<p>ClinNote is a legal model.</p>")
+        monkeypatch.setenv("MIRROR_OFFLINE", "0")
+        monkeypatch.setenv("MIRROR_HUB_URL", hub.url)
+        assert run("acme/clinnote") == 0
+        assert hub.seen == ["/acme/clinnote/resolve/main/README.md"]
+    out = capsys.readouterr().out
+    assert "medical" in out
+    assert out.count("not on the public web") == 2
