@@ -86,8 +86,9 @@ class Characteristic(Record):
 
     ``question``: which of the questions it answers (``prompts.questions``). ``value``: one choice,
     one name, a sentence, or a number as text with ``number`` in the question's unit. ``quote``: a
-    span of ``source`` as a reader sees it. ``origin``: "read" by a language model, found by a
-    "rule", or "inherited" from a relative. ``confidence`` in (0, 1].
+    span of ``source`` as a reader sees it. ``origin``: "read" by a language model or found by a
+    "rule"; nothing is inherited, since one model's card must not speak for another. ``confidence``
+    in (0, 1].
     """
 
     question: str
@@ -96,7 +97,7 @@ class Characteristic(Record):
     source: str
     quote: str
     confidence: float = Field(gt=0.0, le=1.0)
-    origin: Literal["read", "rule", "inherited"]
+    origin: Literal["read", "rule"]
 
 
 class Characterization(Record):

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from memory.errors import BadRequest, NothingSurvives
 from memory.records import Balance
 from tools import benchmark_recommender, registry_search, score_lookup
+from tools.benchmark_characterizer import with_samples
 from tools.characterizing import shortlist
 from tools.choosing import community, constraints, funnel
 from tools.clients.advisor import advisor
@@ -223,7 +224,7 @@ def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcom
     advice = benchmark_recommender.advised(
         needed, deps.catalogue, available(), advisor(deps.planner)
     )
-    chosen = advice.choices
+    chosen = [with_samples(one, deps.embedder, deps.cache) for one in advice.choices]
     if needed.examples is not None:
         chosen = own_task.as_benchmarks(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)

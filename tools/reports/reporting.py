@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
+from tools.characterizing import claims
 from tools.choosing import community, funnel
 from tools.dossier import VOID
 from tools.judging.reply import DIMENSIONS
@@ -147,6 +148,7 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         # A conversation from before a key was added has none of it, which is not an error.
         d={**VOID, **dict.fromkeys(LEFT_OUT), **dossier},
         constant=CONSTANT,
+        claimed=claims.MOST,
         registry=deps.registry,
         timing=estimating.timing(deps.ledger.took(dossier["run"])),
         evidence=evidence_table.table(dossier),
