@@ -62,7 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = top.parse_args(words)
     # Ten thousand records live as long as the process: collecting them over and over costs 0.8 s.
     gc.set_threshold(200_000, 50, 100)
-    from agent import dispatch  # only now: --help must not wait for LangGraph
+    from agent import settings  # only now: --help must not wait for any of this
+
+    settings.calm_libraries()
+    from agent import dispatch
 
     return dispatch.run(args)
 

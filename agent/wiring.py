@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from langgraph.config import get_stream_writer
@@ -17,6 +18,7 @@ from agent import settings as environment
 from agent.graph import build
 from agent.planners import seat
 from agent.session import Session
+from memory.calibrations import Calibrations
 from memory.conversations import Conversations
 from memory.errors import BadRequest, MirrorError
 from memory.example_sets import ExampleSets
@@ -30,12 +32,14 @@ from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
 from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
 from tools.clients.hub import Hub
+from tools.clients.hub_download import Downloads
 from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.clients.ray_executor import RayExecutor
 from tools.clients.served_backend import ServedBackend, servers
 from tools.clients.vllm_backend import VllmBackend
 from tools.deps import Deps
-from tools.plans.price_book import price_of
+from tools.judging.chat import PricedChat
+from tools.plans.price_book import is_here, price_of
 from tools.real_task.own_task import OwnTaskRunner
 
 if TYPE_CHECKING:
@@ -45,7 +49,10 @@ if TYPE_CHECKING:
     from agent.settings import Settings
     from tools.clients.executor import Executor
     from tools.deps import Embedder, Progress
-    from tools.plans.price_book import Price
+
+
+JUDGE_SECONDS = 120.0
+"""The longest a judge may think: some reason at length, some write a batch of examples."""
 
 
 def clock() -> datetime:
@@ -85,32 +92,49 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         minutes=settings.minutes,
         progress=to_stream,
         hub=hub(settings),
+        downloads=downloads(settings),
+        judges=judges(settings),
+        judge=partial(judging, settings),
+        calibrations=Calibrations(home / "calibrations"),
     )
 
 
-def judging(settings: Settings, model: str | None = None) -> tuple[OpenAIChat, Price]:
-    """The judging model (``model``, else the configured one) and its price.
+def judges(settings: Settings) -> tuple[str, ...]:
+    """The judges that the settings name."""
+    return tuple((settings.judge_model or "").replace(",", " ").split())
+
+
+def judging(settings: Settings, judge: str | None = None) -> PricedChat:
+    """The judge ``NAME`` or ``NAME=URL``, else the first one configured, and its price.
+
+    The key goes to the configured server alone, and so does the stated price, but that it also
+    holds for others elsewhere.
 
     Raises:
         BadRequest: no model or no server is named; nothing is sent to one that was not.
         NotApproved: its price is unknown.
     """
-    name = model or settings.judge_model
-    if name is None:
+    named = judge or next(iter(judges(settings)), None)
+    if named is None:
         raise BadRequest("There is no judge: name one with --judge MODEL or MIRROR_JUDGE_MODEL.")
-    if settings.judge_base_url is None:
+    name, _, address = named.partition("=http")
+    server = f"http{address}" if address else settings.judge_base_url
+    if server is None:
         raise BadRequest(
-            f"The judge {name!r} needs MIRROR_JUDGE_BASE_URL: nothing is sent to a server that you"
-            " did not name (OpenAI's is https://api.openai.com/v1)."
+            f"The judge {name!r} needs MIRROR_JUDGE_BASE_URL, or write NAME=URL: nothing is sent to"
+            " a server that you did not name (OpenAI's is https://api.openai.com/v1)."
         )
     if (settings.judge_usd_in is None) != (settings.judge_usd_out is None):
         raise BadRequest("MIRROR_JUDGE_USD_IN and MIRROR_JUDGE_USD_OUT go together; set both.")
+    configured = server == settings.judge_base_url
     stated = None
     if settings.judge_usd_in is not None and settings.judge_usd_out is not None:
-        stated = (settings.judge_usd_in, settings.judge_usd_out)
-    chat = OpenAIChat(name, settings.judge_base_url, settings.judge_api_key)
-    server, rate = settings.judge_base_url, settings.usd_per_hour
-    return chat, price_of(name, server, clock(), stated=stated, usd_per_hour=rate)
+        free = is_here(server) and not configured
+        stated = None if free else (settings.judge_usd_in, settings.judge_usd_out)
+    key = settings.judge_api_key if configured else None
+    chat = OpenAIChat(name, server, key, timeout=JUDGE_SECONDS)
+    price = price_of(name, server, clock(), stated=stated, usd_per_hour=settings.usd_per_hour)
+    return PricedChat(chat, price, server)
 
 
 def connect(settings: Settings, planner: str | None = None) -> Session:
@@ -131,6 +155,17 @@ def hub(settings: Settings) -> Hub | None:
     return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token)
 
 
+def downloads(settings: Settings) -> Downloads | None:
+    """Where weights may be fetched from once approved; None on a cluster, whose nodes have theirs.
+
+    A download lands on this machine.
+    """
+    found = hub(settings)
+    if found is None or settings.ray_address not in (None, "local"):
+        return None
+    return Downloads(found, settings.backend)
+
+
 def conversations(settings: Settings) -> Conversations:
     """This deployment's conversations alone, for listing them."""
     return Conversations(_folder(settings.home, "MIRROR_HOME") / "conversations.sqlite")
@@ -144,13 +179,20 @@ async def development() -> Graph:
 def runner(settings: Settings, cache: Path) -> LmEvalRunner:
     """The back ends of this deployment: local weights, and the servers it names."""
     local = VllmBackend if settings.backend == "vllm" else HfBackend
+    places = executor(settings)
     key = settings.server_key.get_secret_value() if settings.server_key else None
     return LmEvalRunner(
         [
-            local(cache, settings.models_dir, progress=to_stream),
+            local(
+                cache,
+                settings.models_dir,
+                progress=to_stream,
+                downloads=downloads(settings),
+                elsewhere=places.elsewhere,
+            ),
             ServedBackend(servers(settings.servers, settings.models_dir), key),
         ],
-        executor(settings),
+        places,
         cache / "logs",
     )
 

@@ -88,7 +88,8 @@ class Requirements(Record):
 
     ``max_params`` in weights; ``gpu_memory_gb`` per device in 1e9 bytes; ``context`` in tokens;
     ``precision_bits`` per weight, used to turn memory into parameters. ``examples`` names the
-    user's own example set (``memory.example_sets``).
+    user's own example set (``memory.example_sets``); ``synthesize``: so many are to be written
+    instead, for ``instruction`` (None: the request); ``judges`` as in ``OwnTask``.
     """
 
     text: str
@@ -106,6 +107,9 @@ class Requirements(Record):
     domains: tuple[str, ...] = ()
     ecosystem: tuple[str, ...] = ()
     examples: str | None = None
+    synthesize: int | None = Field(None, ge=1, le=200)
+    instruction: str | None = None
+    judges: tuple[str, ...] = ()
     budget_usd: float | None = Field(None, ge=0, le=1e9)
 
 
@@ -173,11 +177,14 @@ class OwnTask(Record):
     """The user's real task, as HERD's second stage measures it: examples and an instruction.
 
     ``may_leave``: whether the examples may be sent to a server that is not on this machine.
+    ``judges``: who is to grade the answers (``NAME`` or ``NAME=URL``), in matters of ``domain``.
     """
 
     name: str
     instruction: str
     may_leave: bool = False
+    judges: tuple[str, ...] = ()
+    domain: str = ""
     examples: ExampleSet
 
 
@@ -392,6 +399,14 @@ class Selected(Record):
     related_cells: int = 0
 
 
+class Balance(Record):
+    """The weights of Eq. 1: ``alpha`` of relevance against benchmarks, ``beta`` of exploitation
+    against exploration (a model is chosen when β s > 1 - β)."""
+
+    alpha: float = Field(0.25, ge=0.0, le=1.0)
+    beta: float = Field(0.9, ge=0.0, le=1.0)
+
+
 # --- contamination ----------------------------------------------------------------------
 
 
@@ -439,6 +454,8 @@ class Arm(Record):
     """A thing to measure: a model at a precision, through a back end.
 
     ``model == CONSTANT`` is the constant-answer baseline that every candidate must beat.
+    ``download``: bytes that must be fetched from the Hub first. ``code``: Python files that come
+    with the weights and run when they are loaded; ``trusted``: a person said they may.
     """
 
     name: str
@@ -448,6 +465,19 @@ class Arm(Record):
     precision: str | None = None
     revision: str | None = None
     note: str = ""
+    download: int = 0
+    code: tuple[str, ...] = ()
+    trusted: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What makes two arms the same thing to measure: not the remark, nor how they got here."""
+        return self.model_dump_json(exclude={"note", "download", "code", "trusted"})
+
+    @property
+    def tick(self) -> str:
+        """What a person trusts when they let the arm's code run: the model at this revision."""
+        return f"{self.model}@{self.revision}"
 
 
 CONSTANT = "constant-answer"
@@ -457,7 +487,8 @@ class Step(Record):
     """One priced cell of a plan: an arm on a benchmark, with a cost and time range.
 
     ``here``: whether this machine can run it; else the price is that of another. ``basis``: what
-    earlier work its time was learnt from.
+    earlier work its time was learnt from. ``judges`` grade its answers; ``judge_usd`` and its ends
+    are what of the price is theirs.
     """
 
     arm: Arm
@@ -473,12 +504,18 @@ class Step(Record):
     could_change: str = ""
     here: bool = True
     basis: str = ""
+    judges: tuple[str, ...] = ()
+    judge_usd_low: float = 0.0
+    judge_usd: float = 0.0
+    judge_usd_high: float = 0.0
 
 
 class Plan(Record):
     """What the machine asks money (or machine time) for. Approved by hash, never by position.
 
     ``gpu_usd_per_hour``: the rate assumed for a rented GPU; None when nothing is rented.
+    ``waiting``: steps of arms whose own code nobody has said may run; they are no part of the run.
+    ``notes``: what a person must know of the judges and examples before saying yes.
     """
 
     thread: str
@@ -490,6 +527,8 @@ class Plan(Record):
     registry: str = ""
     requirements: str = ""
     gpu_usd_per_hour: float | None = None
+    waiting: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -506,18 +545,27 @@ class Plan(Record):
         """Expected minutes of all steps, one after another."""
         return sum(step.minutes for step in self.steps)
 
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The ticks its steps rest on: models at a revision whose own code will run."""
+        return tuple(dict.fromkeys(step.arm.tick for step in self.steps if step.arm.trusted))
+
 
 class Approval(Record):
-    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``."""
+    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``.
+
+    ``trust``: the ticks (model@revision) given with it; no other model's own code is run.
+    """
 
     plan: str
-    decision: Literal["approve", "edit", "drop", "refuse"]
+    decision: Literal["approve", "edit", "drop", "trust", "refuse"]
     by: str
     surface: str
     at: str
     cap_usd: float | None = None
     drop: tuple[str, ...] = ()
     reason: str = ""
+    trust: tuple[str, ...] = ()
 
 
 class ItemResult(Record):
@@ -707,6 +755,62 @@ class Calibration(Record):
     positional_agreement: float | None = None
     length: Interval | None = None
     usd: float = 0.0
+
+
+class JudgedArm(Record):
+    """What one judge said of one arm: ``n`` graded answers, ``missing`` ones it did not grade.
+
+    ``means``: dimension -> mean rating, 1 to 5; ``score``: their mean brought to [0, 1]. ``good``:
+    the share of answers rated 4 or 5 on average, and ``corrected`` by the judge's calibration.
+    """
+
+    arm: str
+    n: int
+    missing: int
+    score: float | None = None
+    means: dict[str, float] = Field(default_factory=dict)
+    good: Interval | None = None
+    corrected: Interval | None = None
+
+
+class JudgeFinding(Record):
+    """One judge in one run. ``missing``: why grades are missing -> how many.
+
+    ``weight`` multiplies what its scores count, by how many ``controls`` failed. ``calibration``:
+    which one corrected its rates, or why none did. ``usd``: what it was paid in this run.
+    """
+
+    judge: str
+    prompt: str
+    arms: tuple[JudgedArm, ...]
+    controls: tuple[Control, ...]
+    weight: float
+    missing: dict[str, int] = Field(default_factory=dict)
+    calibration: str = ""
+    usd: float = 0.0
+
+
+class JudgeGap(Record):
+    """By how much two judges' scores (0 to 1) of one answer differ in the mean of ``n``."""
+
+    a: str
+    b: str
+    gap: float
+    n: int
+
+
+class Judging(Record):
+    """All judges of one benchmark in one run; ``weight`` is the least of theirs."""
+
+    benchmark: str
+    domain: str
+    judges: tuple[JudgeFinding, ...]
+    gaps: tuple[JudgeGap, ...] = ()
+
+    @property
+    def weight(self) -> float:
+        """What the benchmark's own weight is multiplied by."""
+        return min((one.weight for one in self.judges), default=1.0)
 
 
 # --- the decision -----------------------------------------------------------------------

@@ -6,7 +6,9 @@ A prompt is rendered by Jinja with undefined inputs refused, and named in record
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -29,6 +31,11 @@ class Prompt:
         """Name and version, as results record it."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def digest(self) -> str:
+        """The first 8 hex digits of SHA-256 over the wording: a version that forgot to rise."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:8]
+
     def render(self, **values: str) -> str:
         """The prompt with its inputs filled in.
 
@@ -41,6 +48,7 @@ class Prompt:
         return environment.from_string(self.text).render(values)
 
 
+@cache
 def load(name: str) -> Prompt:
     """Read ``prompts/<name>.md``."""
     raw = (HERE / f"{name}.md").read_text("utf-8")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
+from memory.errors import BadRequest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from numpy.typing import NDArray
 
+    from memory.calibrations import Calibrations
     from memory.example_sets import ExampleSets
     from memory.findings import Findings
     from memory.ledger import Ledger
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
     from memory.registry import Registry
     from memory.scores import Scores
     from tools.clients.hub import Hub
+    from tools.clients.hub_download import Downloads
+    from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
+    from tools.judging.chat import PricedChat
 
 
 class Embedder(Protocol):
@@ -92,6 +98,14 @@ class Reader(Protocol):
         """Runs of texts as the benchmark's file has them, all of one length; empty: unknown."""
         ...
 
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """``count`` questions with options in the file's order, always the same; empty: none."""
+        ...
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Whether ``log_probs`` says of this arm how likely each token is, and every other."""
+        ...
+
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
         """Low, expected and high wall time of ``log_probs`` for a loaded arm."""
         ...
@@ -151,9 +165,18 @@ def silent(_: Progress) -> None:
     """Show nothing: the progress sink of scripts and tests."""
 
 
+def nobody(judge: str) -> PricedChat:
+    """No judge can be asked: a deployment without any."""
+    raise BadRequest(f"There is no server to ask the judge {judge} at.")
+
+
 @dataclass(frozen=True)
 class Deps:
-    """Everything outside the conversation that a tool may use."""
+    """Everything outside the conversation that a tool may use.
+
+    ``judges`` are those of the deployment; ``judge`` reaches any, by ``NAME`` or ``NAME=URL``, and
+    raises BadRequest or NotApproved where its server or price is unknown.
+    """
 
     clock: Callable[[], datetime]
     registry: Registry
@@ -171,4 +194,8 @@ class Deps:
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
     hub: Hub | None = None
+    downloads: Downloads | None = None
     progress: Callable[[Progress], None] = field(default=silent)
+    judges: tuple[str, ...] = ()
+    judge: Callable[[str], PricedChat] = field(default=nobody)
+    calibrations: Calibrations | None = None

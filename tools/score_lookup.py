@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memory.errors import BadRequest
-from memory.records import BenchmarkChoice, Score, Selected
+from memory.records import Balance, BenchmarkChoice, Score, Selected
 from tools.herd.contamination import suspicion
 from tools.methods import selection
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from memory.scores import Matrix, Scores
     from tools.scores.related import Related
 
+USUAL = Balance()
+"""The weights of Eq. 1, unless a person asks for others."""
+
 RELATED = 0.75
-"""The weight in Eq. 1 of what benchmarks related to the request say; the job's own share the rest.
+"""Of the benchmarks' weight, the share of what related ones say; the job's own have the rest.
 
-With ``ALPHA`` chosen on the development half of ``evals.recommend``.
+With ``USUAL.alpha`` chosen on the development half of ``evals.recommend``.
 """
-
-ALPHA = 0.25
-"""The weight of relevance σ against benchmarks in Eq. 1; of equals the larger was taken."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def select(
     suspected: Sequence[Contamination] = (),
     related: Related | None = None,
     *,
-    alpha: float = ALPHA,
-    beta: float = 0.9,
+    alpha: float = USUAL.alpha,
+    beta: float = USUAL.beta,
     k: int = 10,
     share: float = RELATED,
 ) -> list[Selected]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
+from memory.records import Balance
 from tools import benchmark_recommender, registry_search, score_lookup
 from tools.choosing import community, constraints, funnel
 from tools.clients.advisor import advisor
@@ -202,7 +203,7 @@ def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcom
     )
     chosen = advice.choices
     if needed.examples is not None:
-        chosen = own_task.as_benchmark(deps.examples.get(needed.examples), chosen)
+        chosen = own_task.as_benchmarks(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
     return Outcome(text + advice.note, {"benchmarks": chosen})
 
@@ -223,16 +224,27 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     copies = {candidate.model: candidate.variants for candidate in candidates}
     columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
     columns |= {score.benchmark: score.protocol for score in scores}
+    suspected = deps.ledger.checks()
     predicted = prediction.predict(
         names,
         columns,
         deps.scores.observations(),
         deps.registry,
         copies,
+        suspected,
     )
-    suspected = deps.ledger.checks()
+    balance = dossier.get("balance") or Balance()
     others = _related(_known(dossier.get("requirements")), names, copies, deps, columns)
-    selected = score_lookup.select(candidates, benchmarks, scores, predicted, suspected, others)
+    selected = score_lookup.select(
+        candidates,
+        benchmarks,
+        scores,
+        predicted,
+        suspected,
+        others,
+        alpha=balance.alpha,
+        beta=balance.beta,
+    )
     arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
     kept = {one.model for one in selected} | {arm.model for arm in arms}
     predicted = [one for one in predicted if one.model in kept]
@@ -279,6 +291,11 @@ TOOLS = (
 def stage(dossier: Dossier) -> Stage:
     """The first stage with something still to find out."""
     return next((tool.stage for tool in TOOLS if _missing(tool, dossier)), Stage.PLANNED)
+
+
+def awaits_examples(dossier: Dossier) -> bool:
+    """Whether now is the time to have examples made: candidates are known, benchmarks not yet."""
+    return dossier.get("candidates") is not None and dossier.get("benchmarks") is None
 
 
 def offered(dossier: Dossier) -> list[Tool]:

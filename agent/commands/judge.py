@@ -92,7 +92,8 @@ def _approved(
         raise BadRequest(
             f"{path} holds no verdicts; to ask a judge it needs the columns {columns}."
         )
-    chat, price = wiring.judging(settings, args.judge)
+    asked = wiring.judging(settings, args.judge)
+    chat, price = asked.chat, asked.price
     ledger = Ledger(settings.home / "ledger.sqlite", wiring.clock)
     messages = calibrating.messages(found, calibrating.plain_task(args.domain))
     low, usd, high = Judge(chat, None, price, ledger).quote(messages)

@@ -22,15 +22,25 @@ from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
 from tools.choosing import community, funnel
 from tools.dossier import VOID
+from tools.judging.reply import DIMENSIONS
 from tools.plans import estimating
 from tools.plans.value_of_information import doubt
 from tools.real_task import own_task, prototype_deltas
 from tools.real_task.answer_format import form_of
+from tools.real_task.own_task import kept_name
 from tools.reports import plots
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
-    from memory.records import Candidate, Elimination, Measurement, Prediction
+    from memory.records import (
+        Candidate,
+        Elimination,
+        Interval,
+        ItemResult,
+        Measurement,
+        Plan,
+        Prediction,
+    )
     from tools.choosing.community import Signals
     from tools.deps import Deps
     from tools.dossier import Dossier
@@ -141,13 +151,19 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         explained=_explained(dossier),
         pictures=_pictures(dossier) if autoescape else {},
         prototype=_prototype(dossier, deps),
+        dimensions=DIMENSIONS,
+        share=_share,
     )
 
 
 @dataclass(frozen=True)
 class Prototype:
-    """The top arms on the user's own examples: measures, and answers side by side."""
+    """The top arms on the user's own examples: measures, and answers side by side.
 
+    ``whose``: "your own", or "synthetic".
+    """
+
+    whose: str
     measures: list[list[str]]
     answers: list[list[str]]
 
@@ -157,8 +173,9 @@ def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
     needed, plan = dossier.get("requirements"), dossier.get("plan")
     if needed is None or needed.examples is None or plan is None:
         return None
-    task = own_task.graded(deps.examples.get(needed.examples))
-    came = [one for one in herd_runner.results(plan, deps) if one.benchmark == needed.examples]
+    task = deps.examples.get(needed.examples)
+    metric = own_task.graded(task).metric
+    came = _answers(needed.examples, plan, deps)
     decision = dossier.get("decision")
     order = [line.model for line in decision.ranking] if decision else []
     arms = [arm for arm in order if any(one.arm == arm for one in came)][: prototype_deltas.TOP]
@@ -171,12 +188,23 @@ def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
         if one.arm == arm
     ]
     given = {answer.example for answer in answers}
-    used = [one for one in task.usable if one.id in given]
-    form = form_of([one.reference for one in used], task.metric)
-    found = prototype_deltas.compare(used, answers, form)
-    return Prototype(
-        prototype_deltas.rows(found), prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS)
+    used = [one for one in task.examples.examples if one.id in given]
+    found = prototype_deltas.compare(
+        used, answers, form_of([one.reference for one in used], metric)
     )
+    return Prototype(
+        "synthetic" if task.examples.synthetic else "your own",
+        prototype_deltas.rows(found),
+        prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS),
+    )
+
+
+def _answers(examples: str, plan: Plan, deps: Deps) -> list[ItemResult]:
+    """One answer of an arm to an example, whether it was graded by metric, by judge or by both."""
+    came = [one for one in herd_runner.results(plan, deps) if kept_name(one.benchmark) == examples]
+    # By metric last, so that it stays: its time is that of the writing.
+    came.sort(key=lambda one: one.benchmark == examples)
+    return list({(one.arm, one.item): one for one in came}.values())
 
 
 def _pictures(dossier: Dossier) -> dict[str, str]:
@@ -227,6 +255,13 @@ def _foretold(dossier: Dossier) -> list[tuple[Prediction, Measurement]]:
         for found in dossier.get("measurements") or ()
         if (found.model, found.benchmark) in guesses
     ]
+
+
+def _share(found: Interval | None) -> str:
+    """A rate with its interval in percent; a dash where there is none."""
+    if found is None or found.value is None:
+        return "–"
+    return f"{found.value:.0%} ({found.low:.0%} – {found.high:.0%})"
 
 
 def _cell(value: object) -> str:
