@@ -8,8 +8,10 @@ jobs. ``family_hidden``: the same where no benchmark of the request's family may
 ``changed_without_popularity``: in how many jobs Mirror recommends otherwise once downloads, likes
 and the like are taken out of the registry (0: they are no part of it).
 
-α, the share of related benchmarks and their temperature were chosen on the jobs whose name's
-hash is even (``--development`` prints them); the figures are of the others.
+α, the share of related benchmarks and their temperature were chosen on development jobs
+(``Job.development``; ``--development`` tries them there); the figures are of jobs that no setting
+was chosen on. All six of the leaderboard were seen then: ``leaderboard_seen`` is no evidence of
+what to expect elsewhere, and no part of the totals.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from evals.recommend_rankers import Evidence
     from tools.deps import Embedder
 
-JOBS = 80
+JOBS = 40
 """At most so many jobs of one matrix."""
 
 TOP, DRAWS = 0.05, 400
@@ -134,23 +136,23 @@ def measure(data: Path, embedder: Embedder, cache: Path, most: int = JOBS) -> di
             table, Registry(unpopular(whole.models), whole.version + "-"), embedder, cache
         )
         words = Words(table.models)
-        for job in table.jobs(most):
-            if job.development:
-                continue
+        seen = table.name == "leaderboard"
+        for job in table.jobs(most, development=seen):
             chosen = {"mirror": mirror.evidence(job).choose()}
             without = blind.evidence(job).choose()
             changed += chosen["mirror"] != without
             chosen |= {"mirror_without_popularity": without}
             chosen |= by_fact(job, table.models) | {"text": words.rank(job)}
-            for who, ranked in chosen.items():
-                for tally in (everything, part):
+            for tally in (part,) if seen else (part, everything):
+                for who, ranked in chosen.items():
                     tally.add(who, job, ranked[:RECOMMENDED])
-            for tally in (everything, part):
                 tally.add_random(job)
+            if seen:
+                continue
             hidden.add("mirror", job, mirror.evidence(job, family=True).choose())
             for who in ("popularity", "newest", "largest", "text"):
                 hidden.add(who, job, chosen[who][:RECOMMENDED])
-        parts[table.name] = part.figures()
+        parts[table.name + "_seen" * seen] = part.figures()
     return {
         **everything.figures(),
         "changed_without_popularity": changed,
@@ -164,7 +166,7 @@ def develop(data: Path, embedder: Embedder, cache: Path, most: int = JOBS) -> di
     registry, found = Registry.load(), {}
     for table in tables(data, registry):
         mirror = Mirror(table, _extended(table, registry), embedder, cache)
-        jobs = [job for job in table.jobs(most) if job.development]
+        jobs = table.jobs(most, development=True)
         for name, family in (("", False), (" family hidden", True)):
             evidence = [(job, mirror.evidence(job, family=family)) for job in jobs]
             found[table.name + name] = dict(_grid(evidence))

@@ -204,7 +204,8 @@ def _span(days: float) -> str:
 def _rhythm(maker: Cadence | None) -> str | None:
     if maker is None or maker.gap is None:
         return None
-    return f"its makers: {maker.n} models, one every {maker.gap:.0f} days, last {_span(maker.since)} ago"
+    every = f"one every {maker.gap:.0f} days"
+    return f"its makers: {maker.n} models, {every}, last {_span(maker.since)} ago"
 
 
 def flagged(found: Iterable[Signals]) -> str:
