@@ -6,7 +6,8 @@ Each benchmark of a real matrix is a request, of which only the description is s
 whether one of the ten is among the best 5 %. Means over jobs with 90 % bootstrap intervals over
 jobs. ``family_hidden``: the same where no benchmark of the request's family may be seen either.
 ``changed_without_popularity``: in how many jobs Mirror recommends otherwise once downloads, likes
-and the like are taken out of the registry (0: they are no part of it).
+and the like are taken out of the registry (0: they are no part of it). ``mirror_without_related``: as
+it was before related benchmarks entered Eq. 1 (α 0.5).
 
 α, the share of related benchmarks and their temperature were chosen on development jobs
 (``Job.development``; ``--development`` tries them there); the figures are of jobs that no setting
@@ -138,10 +139,14 @@ def measure(data: Path, embedder: Embedder, cache: Path, most: int = JOBS) -> di
         words = Words(table.models)
         seen = table.name == "leaderboard"
         for job in table.jobs(most, development=seen):
-            chosen = {"mirror": mirror.evidence(job).choose()}
+            found = mirror.evidence(job)
             without = blind.evidence(job).choose()
+            chosen = {
+                "mirror": found.choose(),
+                "mirror_without_popularity": without,
+                "mirror_without_related": found.choose(alpha=0.5, share=0.0),
+            }
             changed += chosen["mirror"] != without
-            chosen |= {"mirror_without_popularity": without}
             chosen |= by_fact(job, table.models) | {"text": words.rank(job)}
             for tally in (part,) if seen else (part, everything):
                 for who, ranked in chosen.items():
