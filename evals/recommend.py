@@ -6,8 +6,8 @@ Each benchmark of a real matrix is a request, of which only the description is s
 whether one of the ten is among the best 5 %. Means over jobs with 90 % bootstrap intervals over
 jobs. ``family_hidden``: the same where no benchmark of the request's family may be seen either.
 ``changed_without_popularity``: in how many jobs Mirror recommends otherwise once downloads, likes
-and the like are taken out of the registry (0: they are no part of it). ``mirror_without_related``: as
-it was before related benchmarks entered Eq. 1 (α 0.5).
+and the like are taken out of the registry (0: they are no part of it).
+``mirror_without_related``: as it was before related benchmarks entered Eq. 1 (α 0.5).
 
 α, the share of related benchmarks and their temperature were chosen on development jobs
 (``Job.development``; ``--development`` tries them there); the figures are of jobs that no setting
