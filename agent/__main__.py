@@ -13,7 +13,16 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
-from agent.arguments import choosing, experiment, judge, models, scores
+from agent.arguments import (
+    characterize,
+    choosing,
+    experiment,
+    judge,
+    models,
+    registry,
+    route,
+    scores,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +54,8 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"mirror {version('mirror-llm')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for room in (choosing, scores, judge, models, experiment):
+    rooms = (choosing, models, characterize, scores, judge, registry, route, experiment)
+    for room in rooms:
         room.add(commands)
     top.commands = tuple(commands.choices)
     return top

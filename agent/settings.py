@@ -103,6 +103,11 @@ def load() -> Settings:
         raise BadRequest(f"{name} can't be used: {first['msg']}. Correct or unset it.") from None
 
 
+def secret(name: str) -> SecretStr | None:
+    """A key that a person's file names by its variable; None when that is unset or empty."""
+    return SecretStr(value) if (value := os.environ.get(name, "").strip()) else None
+
+
 def worker_environment() -> dict[str, str]:
     """What an evaluation subprocess may see of this one's environment: no secrets."""
     return {name: os.environ[name] for name in ALLOWED if name in os.environ}

@@ -78,6 +78,46 @@ class Model(Record):
     provenance: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
+# --- what texts say of a model ----------------------------------------------------------
+
+
+class Characteristic(Record):
+    """One thing that a text about a model says of it, in that text's own words.
+
+    ``question``: which of the questions it answers (``prompts.questions``). ``value``: one choice,
+    one name, a sentence, or a number as text with ``number`` in the question's unit. ``quote``: a
+    span of ``source`` as a reader sees it. ``origin``: "read" by a language model, found by a
+    "rule", or "inherited" from a relative. ``confidence`` in (0, 1].
+    """
+
+    question: str
+    value: str
+    number: float | None = None
+    source: str
+    quote: str
+    confidence: float = Field(gt=0.0, le=1.0)
+    origin: Literal["read", "rule", "inherited"]
+
+
+class Characterization(Record):
+    """What the sources of one model say of it, all of it claimed by whoever wrote them.
+
+    ``content``: SHA-256 over the sources; ``reader``: rules or model, with their version.
+    ``dropped``: why an answer was left out -> how many. ``notes``: which sources could not be
+    read, and why. ``usd``: what reading cost.
+    """
+
+    model: str
+    content: str
+    reader: str
+    at: str
+    sources: tuple[str, ...]
+    characteristics: tuple[Characteristic, ...]
+    dropped: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    usd: float = 0.0
+
+
 # --- the request ------------------------------------------------------------------------
 
 LicenceUse = Literal["commercial", "derivative", "network"]
@@ -294,7 +334,11 @@ class Funnel(Record):
 
 
 class Candidate(Record):
-    """A surviving model with its relevance σ_model in [0, 1] and why it matched."""
+    """A surviving model with its relevance σ_model in [0, 1] and why it matched.
+
+    ``claimed``: what its own sources say that fits the request, each with its quote; ``raised``:
+    what these claims add to ``stated``, the σ by facts alone (None: no source was read).
+    """
 
     model: str
     sigma: float
@@ -302,13 +346,21 @@ class Candidate(Record):
     also_matched: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    claimed: tuple[Characteristic, ...] = ()
+    stated: float | None = None
+    raised: float = 0.0
+
+    @property
+    def place(self) -> float:
+        """What orders candidates: σ with its raise, also where both together pass 1."""
+        return self.sigma if self.stated is None else self.stated + self.raised
 
 
 class BenchmarkChoice(Record):
     """A recommended benchmark (an lm-eval task), its weight σ_benchmark and the reason.
 
     ``metric`` is lm-eval's name; ``items_source`` names the installed items, None if none;
-    ``available`` counts them where that is known.
+    ``available`` counts them where that is known; ``samples``: items that stand for the others.
     """
 
     task: str
@@ -318,6 +370,7 @@ class BenchmarkChoice(Record):
     metric: str = "acc"
     items_source: str | None = None
     available: int | None = None
+    samples: tuple[str, ...] = ()
 
 
 # --- the score matrix P_ij --------------------------------------------------------------
@@ -615,6 +668,72 @@ class Comparison(Record):
     high: float
     p: float
     n: int
+
+
+# --- routing ----------------------------------------------------------------------------
+
+
+class RouteMember(Record):
+    """An arm that prompts may be sent to: its mean grade over ``n`` answers (None: none graded).
+
+    ``seconds`` and ``usd`` are means of an answer, as the ledger has them.
+    """
+
+    name: str
+    model: str
+    n: int
+    mean: float | None = None
+    seconds: float = 0.0
+    usd: float = 0.0
+
+
+class RouteRegion(Record):
+    """``n`` prompts that are alike, some in words, and each member's mean grade among them.
+
+    ``graded`` counts each member's grades there; the means are drawn towards its mean everywhere.
+    """
+
+    n: int
+    examples: tuple[str, ...]
+    best: str
+    means: dict[str, float]
+    graded: dict[str, int]
+
+
+class RouteGain(Record):
+    """Mean grade of routed answers and of the best single member's on ``n`` prompts held out."""
+
+    routed: float
+    single: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+class Routing(Record):
+    """Which member answers which prompts, learnt from answers that were paid for, and why.
+
+    ``basis``: what it was learnt from, grades or (where none is known) the answers alone; "nothing"
+    where there was no choice to learn. ``pays`` False: ``best`` should answer everything.
+    ``chars_in`` and ``chars_out``: letters of a typical prompt and answer.
+    """
+
+    run: str
+    at: str
+    benchmark: str
+    instruction: str
+    embedder: str
+    basis: Literal["grades", "answers", "nothing"]
+    members: tuple[RouteMember, ...]
+    regions: tuple[RouteRegion, ...] = ()
+    gain: RouteGain | None = None
+    pays: bool
+    best: str | None
+    reason: str
+    chars_in: float = 0.0
+    chars_out: float = 0.0
 
 
 # --- the judge --------------------------------------------------------------------------

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memory.calibrations import Calibrations
+    from memory.characterizations import Characterizations
     from memory.example_sets import ExampleSets
     from memory.findings import Findings
     from memory.ledger import Ledger
     from memory.records import Arm, BenchmarkChoice, ChatReply, ItemResult, Model
     from memory.registry import Registry
     from memory.scores import Scores
+    from tools.characterizing.sources import Sources
     from tools.clients.hub import Hub
     from tools.clients.hub_download import Downloads
     from tools.clients.item_sources import Lettered
@@ -176,6 +178,7 @@ class Deps:
 
     ``judges`` are those of the deployment; ``judge`` reaches any, by ``NAME`` or ``NAME=URL``, and
     raises BadRequest or NotApproved where its server or price is unknown.
+    ``sources`` and ``characterizations``: where texts about models are, and what they said.
     """
 
     clock: Callable[[], datetime]
@@ -195,6 +198,8 @@ class Deps:
     minutes: float = 2.0
     hub: Hub | None = None
     downloads: Downloads | None = None
+    sources: Sources | None = None
+    characterizations: Characterizations | None = None
     progress: Callable[[Progress], None] = field(default=silent)
     judges: tuple[str, ...] = ()
     judge: Callable[[str], PricedChat] = field(default=nobody)

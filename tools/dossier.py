@@ -24,6 +24,7 @@ from memory.records import (  # noqa: TC001
     Plan,
     Prediction,
     Requirements,
+    Routing,
     Score,
     Selected,
 )
@@ -33,6 +34,8 @@ class Dossier(TypedDict, total=False):
     """Keys in the order in which they become known; each is written by one tool or node.
 
     ``balance``: the weights of Eq. 1 that the person chose; None: the usual ones.
+    But for ``candidates``, which ``characterize`` orders anew; ``characterized`` counts those
+    whose sources were read.
     """
 
     thread: str
@@ -45,10 +48,12 @@ class Dossier(TypedDict, total=False):
     critical: Funnel | None
     important: Funnel | None
     candidates: list[Candidate] | None
+    characterized: int | None
     benchmarks: list[BenchmarkChoice] | None
     scores: list[Score] | None
     predicted: list[Prediction] | None
     selected: list[Selected] | None
+    routing: Routing | None
     plan: Plan | None
     approval: Approval | None
     measurements: list[Measurement] | None
@@ -66,10 +71,12 @@ VOID: Dossier = {
     "critical": None,
     "important": None,
     "candidates": None,
+    "characterized": None,
     "benchmarks": None,
     "scores": None,
     "predicted": None,
     "selected": None,
+    "routing": None,
     "plan": None,
     "approval": None,
     "measurements": None,

@@ -17,12 +17,13 @@ from memory.records import Candidate
 from memory.vectors import cache_file, cached_vectors
 from tools.characteristics_file import cached
 from tools.characterizer import Characteristics, facet_of, phrase
+from tools.characterizing import claims
 from tools.deps import Progress, silent
 from tools.methods.association import indicators
 from tools.methods.relevance import Relevance, relevance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -132,7 +133,8 @@ def search(
     ``MirrorError`` when the embedding model is not installed.
     """
     index = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
-    return rank(index, requirements, registry, among, deps.embedder)
+    ranked = index.search(requirements, deps.embedder, among)
+    return overlaid(ranked, requirements, registry, deps)
 
 
 def rank(
@@ -147,9 +149,20 @@ def rank(
     Equal to two decimals, that is: where metadata can't tell models apart, size is the one prior
     on quality that needs no score, and the requirements have capped it already.
     """
-    ranked = index.search(requirements, embedder, among)
-    sizes = {one.model: registry.models[one.model].params or 0 for one in ranked}
-    return sorted(ranked, key=lambda one: (-round(one.sigma, 2), -sizes[one.model]))
+    return _ordered(index.search(requirements, embedder, among), registry)
+
+
+def overlaid(
+    ranked: Sequence[Candidate], requirements: Requirements, registry: Registry, deps: Deps
+) -> list[Candidate]:
+    """The candidates best first, with what was read of their own sources laid over the facts."""
+    raised = claims.overlay(ranked, requirements, deps.characterizations, deps.embedder)
+    return _ordered(raised, registry)
+
+
+def _ordered(found: Sequence[Candidate], registry: Registry) -> list[Candidate]:
+    sizes = {one.model: registry.models[one.model].params or 0 for one in found}
+    return sorted(found, key=lambda one: (-round(one.place, 2), -sizes[one.model]))
 
 
 def explain(candidate: Candidate, most: int = 2) -> str:

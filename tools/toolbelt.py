@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from memory.errors import BadRequest, NothingSurvives
 from memory.records import Balance
 from tools import benchmark_recommender, registry_search, score_lookup
+from tools.characterizing import shortlist
 from tools.choosing import community, constraints, funnel
 from tools.clients.advisor import advisor
 from tools.clients.items import available
 from tools.plans import planning
 from tools.real_task import own_task
 from tools.request import requirements
+from tools.routing import runs
 from tools.scores import prediction
 from tools.scores.related import related
 
@@ -85,13 +87,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: its name, stage, the dossier key it fills, and its arguments' schema."""
+    """One tool: its name, stage, the dossier key it fills, and its arguments' schema.
+
+    ``applies``: whether this conversation has a use for it; else it is never offered.
+    """
 
     name: str
     stage: Stage
     fills: str
     arguments: type[Arguments]
     run: Callable[[Any, Dossier, Deps], Outcome]
+    applies: Callable[[Dossier], bool] = lambda _: True
 
     def schema(self) -> dict[str, object]:
         """The tool in OpenAI's function format."""
@@ -195,6 +201,22 @@ def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Can
     ]
 
 
+def characterize(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: read what the leading candidates' own cards say, and order the equal ones by it."""
+    ranked, needed = _known(dossier.get("candidates")), _known(dossier.get("requirements"))
+    read = shortlist.read([one.model for one in ranked], deps)
+    if not read:
+        return Outcome("No card of a candidate is at hand to be read.", {"characterized": 0})
+    ordered = registry_search.overlaid(ranked, needed, deps.registry, deps)
+    said = sum(len(one.characteristics) for one in read)
+    lead = ", ".join(one.model for one in ordered[:3])
+    return Outcome(
+        f"Read the cards of {len(read)} candidates by rules: {said} characteristics, each quoted;"
+        f" leading: {lead}",
+        {"candidates": ordered, "characterized": len(read)},
+    )
+
+
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the benchmarks that say most about this job, the user's own first."""
     needed = _known(dossier.get("requirements"))
@@ -270,6 +292,19 @@ def _related(
     return related(text, models, observed, deps.embedder, deps.cache, copies, leave_out=leave_out)
 
 
+def advise_routing(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: say whether choosing a model per prompt pays, from answers already paid for."""
+    needed = _known(dossier.get("requirements"))
+    models = [candidate.model for candidate in _known(dossier.get("candidates"))]
+    found = runs.before(dossier["run"], models, _known(needed.examples), deps)
+    return Outcome(f"Routing: {found.reason}", {"routing": found})
+
+
+def _has_examples(dossier: Dossier) -> bool:
+    needed = dossier.get("requirements")
+    return needed is not None and needed.examples is not None
+
+
 def propose_plan(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: propose a priced evaluation plan, which a person must approve."""
     plan = planning.make_plan(dossier, deps)
@@ -281,9 +316,11 @@ TOOLS = (
     Tool("record_requirements", Stage.UNDERSTAND, "requirements", Requirement, record_requirements),
     Tool("filter_registry", Stage.CRITICAL, "critical", Nothing, filter_registry),
     Tool("rank_candidates", Stage.IMPORTANT, "candidates", Nothing, rank_candidates),
+    Tool("characterize", Stage.CONTEXTUAL, "characterized", Nothing, characterize),
     Tool("recommend_benchmarks", Stage.CONTEXTUAL, "benchmarks", Nothing, recommend_benchmarks),
     Tool("look_up_scores", Stage.CONTEXTUAL, "scores", Nothing, look_up_scores),
     Tool("select_models", Stage.CONTEXTUAL, "selected", Nothing, select_models),
+    Tool("advise_routing", Stage.CONTEXTUAL, "routing", Nothing, advise_routing, _has_examples),
     Tool("propose_plan", Stage.CONTEXTUAL, "plan", Nothing, propose_plan),
 )
 
@@ -308,7 +345,8 @@ def offered(dossier: Dossier) -> list[Tool]:
 
 
 def _missing(tool: Tool, dossier: Dossier) -> bool:
-    return cast("dict[str, object]", dossier).get(tool.fills) is None
+    unknown = cast("dict[str, object]", dossier).get(tool.fills) is None
+    return unknown and tool.applies(dossier)
 
 
 def _known(value: T | None) -> T:

@@ -125,6 +125,8 @@ def _waiting(
     if not unknown or not choices:
         return ()
     seated = judge_plan.seat(unknown[:MOST_ARMS], choices, deps)
+    if not seated.arms:
+        return ()
     alone = design is None
     if design is None:
         design = local_plan.fit(estimator, deps.minutes, seated, items)

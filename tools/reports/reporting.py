@@ -15,7 +15,7 @@ import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
@@ -29,6 +29,7 @@ from tools.real_task import own_task, prototype_deltas
 from tools.real_task.answer_format import form_of
 from tools.real_task.own_task import kept_name
 from tools.reports import plots
+from tools.routing import runs
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         Measurement,
         Plan,
         Prediction,
+        Routing,
     )
     from tools.choosing.community import Signals
     from tools.deps import Deps
@@ -57,6 +59,7 @@ def write(dossier: Dossier, deps: Deps) -> Path:
         MirrorError: the folder can't be written (no room, no permission); the line names it.
     """
     folder = deps.runs / dossier["run"]
+    dossier = cast("Dossier", {**dossier, "routing": _routing(dossier, deps)})
     fallen = eliminated(dossier, deps)
     facts = {
         **_facts(dossier),
@@ -205,6 +208,15 @@ def _answers(examples: str, plan: Plan, deps: Deps) -> list[ItemResult]:
     # By metric last, so that it stays: its time is that of the writing.
     came.sort(key=lambda one: one.benchmark == examples)
     return list({(one.arm, one.item): one for one in came}.values())
+
+
+def _routing(dossier: Dossier, deps: Deps) -> Routing | None:
+    """Whether choosing an arm per prompt pays; None where no two arms answered an example."""
+    needed, plan = dossier.get("requirements"), dossier.get("plan")
+    if needed is None or needed.examples is None or plan is None:
+        return None
+    found = runs.of_plan(plan, needed.examples, deps)
+    return found.about if found is not None and len(found.about.members) > 1 else None
 
 
 def _pictures(dossier: Dossier) -> dict[str, str]:
