@@ -457,7 +457,7 @@ class Balance(Record):
     """The weights of Eq. 1: ``alpha`` of relevance against benchmarks, ``beta`` of exploitation
     against exploration (a model is chosen when β s > 1 - β)."""
 
-    alpha: float = Field(0.5, ge=0.0, le=1.0)
+    alpha: float = Field(0.25, ge=0.0, le=1.0)
     beta: float = Field(0.9, ge=0.0, le=1.0)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from memory.registry import Registry
 
-MOST = 1000
+MOST = 300
 """Relatives looked at."""
 
 NAMED = 3
