@@ -12,7 +12,7 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
-from agent.arguments import choosing, judge, scores
+from agent.arguments import choosing, judge, memory, scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"mirror {version('mirror-llm')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for room in (choosing, scores, judge):
+    for room in (choosing, scores, judge, memory):
         room.add(commands)
     top.commands = tuple(commands.choices)
     return top

@@ -738,15 +738,34 @@ class Decision(Record):
     caveats: tuple[str, ...] = ()
 
 
+FindingKind = Literal[
+    "characterization", "evaluation", "contamination", "decision", "preference", "reopened"
+]
+
+
 class Finding(Record):
-    """Something worth remembering across threads, recalled by meaning and cited by date."""
+    """Something worth remembering across threads, recalled by meaning and cited by date.
+
+    ``subject`` is what it is about, in a form that another finding about the same has too; of two
+    with one subject the later counts. ``says``: what it says of that, short; None for an
+    ``evaluation``, whose ``score`` says it. ``model``, ``revision`` and ``registry`` are what it
+    rests on: when they change it is stale. ``note``: what to mind about it; it is written when the
+    finding is recalled and never kept.
+    """
 
     id: str
-    kind: Literal["characterization", "evaluation", "decision", "preference"]
+    kind: FindingKind
     text: str
     at: str
     thread: str | None = None
     run: str | None = None
+    subject: str | None = None
+    says: str | None = None
+    model: str | None = None
+    revision: str | None = None
+    registry: str | None = None
+    score: Score | None = None
+    note: str = ""
 
 
 class LedgerEntry(Record):

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
-from tools import benchmark_recommender, registry_search, score_lookup
+from tools import (
+    benchmark_recommender,
+    recalling,
+    registry_search,
+    remembering,
+    score_lookup,
+)
 from tools.choosing import constraints, funnel
 from tools.clients.items import available
 from tools.plans import planning
@@ -26,7 +32,7 @@ from tools.scores import prediction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memory.records import Candidate, Requirements
+    from memory.records import Candidate, Finding, Requirements
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -73,10 +79,14 @@ class Nothing(Arguments):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a tool says to the model and the user, and what it adds to the dossier."""
+    """What a tool says to the model and the user, and what it adds to the dossier.
+
+    ``told`` is what the user reads where that is not ``text``: without the model's envelopes.
+    """
 
     text: str
     found: Dossier
+    told: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,25 +114,36 @@ class Tool:
         }
 
     def call(self, arguments: dict[str, object], dossier: Dossier, deps: Deps) -> Outcome:
-        """Validate and run.
+        """Validate and run, and recall what is known from before of the tool's stage.
 
         Raises:
             ValidationError: the arguments do not fit the schema.
             MirrorError: the tool can't do it; the line says why.
         """
-        return self.run(self.arguments.model_validate(arguments), dossier, deps)
+        outcome = self.run(self.arguments.model_validate(arguments), dossier, deps)
+        recalled = recalling.at_stage(
+            self.name, cast("Dossier", {**dossier, **outcome.found}), deps
+        )
+        return _reminded(outcome, [*(dossier.get("recalled") or ())], recalled)
 
 
 def recall_findings(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:
     """Recall earlier findings about such a request."""
-    found = [
-        finding
-        for finding, similarity in deps.findings.recall(asked.query or dossier["request"], 3)
-        if similarity > 0.5
-    ]
-    lines = [f"{finding.at[:10]}: {finding.text}" for finding in found]
-    text = "Remembered: " + " · ".join(lines) if lines else "Nothing remembered about this yet."
-    return Outcome(text, {"recalled": found})
+    found = recalling.recall(asked.query or dossier["request"], deps)
+    if not found:
+        return Outcome("Nothing remembered about this yet.", {"recalled": []})
+    return Outcome(recalling.enclosed(found), {"recalled": found}, recalling.in_words(found))
+
+
+def _reminded(outcome: Outcome, before: list[Finding], recalled: list[Finding]) -> Outcome:
+    """The outcome with what was recalled beside it."""
+    if not recalled:
+        return outcome
+    return Outcome(
+        f"{outcome.text}\n{recalling.enclosed(recalled)}",
+        {**outcome.found, "recalled": [*before, *recalled]},
+        f"{outcome.told or outcome.text}\n{recalling.in_words(recalled)}",
+    )
 
 
 def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Outcome:
@@ -138,6 +159,8 @@ def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Out
 def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 1: keep the models that meet the critical requirements."""
     needed = _known(dossier.get("requirements"))
+    thread, run, at = dossier.get("thread"), dossier.get("run"), _now(deps)
+    deps.findings.remember(*remembering.preferences(needed, deps.user, at, thread, run))
     result, _ = funnel.critical(deps.registry.models, needed)
     if not result.survivors:
         raise NothingSurvives(
@@ -220,6 +243,11 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     )
     suspected = deps.ledger.checks()
     selected = score_lookup.select(candidates, benchmarks, scores, predicted, suspected)
+    chosen = [deps.registry.models[one.model] for one in selected]
+    version, at = deps.registry.version, _now(deps)
+    deps.findings.remember(
+        *(remembering.characterization(one, version, at, dossier.get("run")) for one in chosen)
+    )
     arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
     kept = {one.model for one in selected} | {arm.model for arm in arms}
     predicted = [one for one in predicted if one.model in kept]
@@ -263,6 +291,10 @@ def offered(dossier: Dossier) -> list[Tool]:
 
 def _missing(tool: Tool, dossier: Dossier) -> bool:
     return cast("dict[str, object]", dossier).get(tool.fills) is None
+
+
+def _now(deps: Deps) -> str:
+    return deps.clock().isoformat(timespec="seconds")
 
 
 def _known(value: T | None) -> T:
