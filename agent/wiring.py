@@ -30,6 +30,7 @@ from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
 from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
 from tools.clients.hub import Hub
+from tools.clients.hub_download import Downloads
 from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.clients.ray_executor import RayExecutor
 from tools.clients.served_backend import ServedBackend, servers
@@ -86,6 +87,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         minutes=settings.minutes,
         progress=to_stream,
         hub=hub(settings),
+        downloads=downloads(settings),
     )
 
 
@@ -143,6 +145,17 @@ def hub(settings: Settings) -> Hub | None:
     return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token)
 
 
+def downloads(settings: Settings) -> Downloads | None:
+    """Where weights may be fetched from once approved; None on a cluster, whose nodes have theirs.
+
+    A download lands on this machine.
+    """
+    found = hub(settings)
+    if found is None or settings.ray_address not in (None, "local"):
+        return None
+    return Downloads(found, settings.backend)
+
+
 def conversations(settings: Settings) -> Conversations:
     """This deployment's conversations alone, for listing them."""
     return Conversations(_folder(settings.home, "MIRROR_HOME") / "conversations.sqlite")
@@ -156,13 +169,20 @@ async def development() -> Graph:
 def runner(settings: Settings, cache: Path) -> LmEvalRunner:
     """The back ends of this deployment: local weights, and the servers it names."""
     local = VllmBackend if settings.backend == "vllm" else HfBackend
+    places = executor(settings)
     key = settings.server_key.get_secret_value() if settings.server_key else None
     return LmEvalRunner(
         [
-            local(cache, settings.models_dir, progress=to_stream),
+            local(
+                cache,
+                settings.models_dir,
+                progress=to_stream,
+                downloads=downloads(settings),
+                elsewhere=places.elsewhere,
+            ),
             ServedBackend(servers(settings.servers, settings.models_dir), key),
         ],
-        executor(settings),
+        places,
         cache / "logs",
     )
 

@@ -389,6 +389,14 @@ class Selected(Record):
     predicted_cells: int = 0
 
 
+class Balance(Record):
+    """The weights of Eq. 1: ``alpha`` of relevance against benchmarks, ``beta`` of exploitation
+    against exploration (a model is chosen when β s > 1 - β)."""
+
+    alpha: float = Field(0.5, ge=0.0, le=1.0)
+    beta: float = Field(0.9, ge=0.0, le=1.0)
+
+
 # --- contamination ----------------------------------------------------------------------
 
 
@@ -436,6 +444,8 @@ class Arm(Record):
     """A thing to measure: a model at a precision, through a back end.
 
     ``model == CONSTANT`` is the constant-answer baseline that every candidate must beat.
+    ``download``: bytes that must be fetched from the Hub first. ``code``: Python files that come
+    with the weights and run when they are loaded; ``trusted``: a person said they may.
     """
 
     name: str
@@ -445,6 +455,19 @@ class Arm(Record):
     precision: str | None = None
     revision: str | None = None
     note: str = ""
+    download: int = 0
+    code: tuple[str, ...] = ()
+    trusted: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What makes two arms the same thing to measure: not the remark, nor how they got here."""
+        return self.model_dump_json(exclude={"note", "download", "code", "trusted"})
+
+    @property
+    def tick(self) -> str:
+        """What a person trusts when they let the arm's code run: the model at this revision."""
+        return f"{self.model}@{self.revision}"
 
 
 CONSTANT = "constant-answer"
@@ -476,6 +499,7 @@ class Plan(Record):
     """What the machine asks money (or machine time) for. Approved by hash, never by position.
 
     ``gpu_usd_per_hour``: the rate assumed for a rented GPU; None when nothing is rented.
+    ``waiting``: steps of arms whose own code nobody has said may run; they are no part of the run.
     """
 
     thread: str
@@ -487,6 +511,7 @@ class Plan(Record):
     registry: str = ""
     requirements: str = ""
     gpu_usd_per_hour: float | None = None
+    waiting: tuple[Step, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -503,18 +528,27 @@ class Plan(Record):
         """Expected minutes of all steps, one after another."""
         return sum(step.minutes for step in self.steps)
 
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The ticks its steps rest on: models at a revision whose own code will run."""
+        return tuple(dict.fromkeys(step.arm.tick for step in self.steps if step.arm.trusted))
+
 
 class Approval(Record):
-    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``."""
+    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``.
+
+    ``trust``: the ticks (model@revision) given with it; no other model's own code is run.
+    """
 
     plan: str
-    decision: Literal["approve", "edit", "drop", "refuse"]
+    decision: Literal["approve", "edit", "drop", "trust", "refuse"]
     by: str
     surface: str
     at: str
     cap_usd: float | None = None
     drop: tuple[str, ...] = ()
     reason: str = ""
+    trust: tuple[str, ...] = ()
 
 
 class ItemResult(Record):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from memory.registry import Registry
     from memory.scores import Scores
     from tools.clients.hub import Hub
+    from tools.clients.hub_download import Downloads
+    from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
 
 
@@ -90,6 +92,14 @@ class Reader(Protocol):
 
     def published(self, benchmark: str) -> list[list[str]]:
         """Runs of texts as the benchmark's file has them, all of one length; empty: unknown."""
+        ...
+
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """``count`` questions with options in the file's order, always the same; empty: none."""
+        ...
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Whether ``log_probs`` says of this arm how likely each token is, and every other."""
         ...
 
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
@@ -172,4 +182,5 @@ class Deps:
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
     hub: Hub | None = None
+    downloads: Downloads | None = None
     progress: Callable[[Progress], None] = field(default=silent)

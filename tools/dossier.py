@@ -7,11 +7,12 @@ known, or made void by a later change of mind.
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TypedDict, cast
 
 # Not under TYPE_CHECKING: LangGraph evaluates these annotations when it builds the graph.
 from memory.records import (  # noqa: TC001
     Approval,
+    Balance,
     BenchmarkChoice,
     Candidate,
     Contamination,
@@ -28,12 +29,16 @@ from memory.records import (  # noqa: TC001
 
 
 class Dossier(TypedDict, total=False):
-    """Keys in the order in which they become known; each is written by one tool or node."""
+    """Keys in the order in which they become known; each is written by one tool or node.
+
+    ``balance``: the weights of Eq. 1 that the person chose; None: the usual ones.
+    """
 
     thread: str
     run: str
     request: str
     given: dict[str, object]
+    balance: Balance | None
     recalled: list[Finding] | None
     requirements: Requirements | None
     critical: Funnel | None
@@ -53,6 +58,7 @@ class Dossier(TypedDict, total=False):
 
 
 VOID: Dossier = {
+    "balance": None,
     "recalled": None,
     "requirements": None,
     "critical": None,
@@ -70,3 +76,9 @@ VOID: Dossier = {
     "decision": None,
     "report": None,
 }
+
+
+def void_after(key: str) -> Dossier:
+    """What becomes void when ``key`` changes: everything that becomes known after it."""
+    keys = list(VOID)
+    return cast("Dossier", dict.fromkeys(keys[keys.index(key) + 1 :]))

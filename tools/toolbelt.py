@@ -15,13 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
-from tools import (
-    benchmark_recommender,
-    recalling,
-    registry_search,
-    remembering,
-    score_lookup,
-)
+from memory.records import Balance
+from tools import benchmark_recommender, recalling, registry_search, remembering, score_lookup
 from tools.choosing import constraints, funnel
 from tools.clients.items import available
 from tools.plans import planning
@@ -234,15 +229,25 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     names = [candidate.model for candidate in candidates]
     columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
     columns |= {score.benchmark: score.protocol for score in scores}
+    suspected = deps.ledger.checks()
     predicted = prediction.predict(
         names,
         columns,
         deps.scores.observations(),
         deps.registry,
         {candidate.model: candidate.variants for candidate in candidates},
+        suspected,
     )
-    suspected = deps.ledger.checks()
-    selected = score_lookup.select(candidates, benchmarks, scores, predicted, suspected)
+    balance = dossier.get("balance") or Balance()
+    selected = score_lookup.select(
+        candidates,
+        benchmarks,
+        scores,
+        predicted,
+        suspected,
+        alpha=balance.alpha,
+        beta=balance.beta,
+    )
     chosen = [deps.registry.models[one.model] for one in selected]
     version, at = deps.registry.version, _now(deps)
     deps.findings.remember(

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memory.records import CONSTANT
 from tools.deps import Progress
-from tools.herd import contamination_check
 from tools.herd.contamination import unchecked
 from tools.plans.estimating import Estimator
 
@@ -28,10 +27,14 @@ if TYPE_CHECKING:
 
     from memory.ledger import Budget
     from memory.records import Arm, Contamination, ItemResult, Plan, Step
+    from tools.clients.log_probs import TextLogProb
     from tools.deps import Deps
     from tools.herd.turns import Turns
 
 T = TypeVar("T")
+
+LEAST_LOADING = 0.1
+"""Seconds reserved for loading at the least: what reserves nothing would pass the cap unasked."""
 
 
 class Stopped(Exception):
@@ -77,7 +80,7 @@ class Meter:
         Raises as ``measure`` does, and ValueError when the log-probabilities are no numbers.
         """
         arm = step.arm
-        check = contamination_check.prepare(self.deps.runner, arm, step.benchmark)
+        check = self._estimator.checks.of(arm, step.benchmark)
         if isinstance(check, str):
             return unchecked(arm, step.benchmark, check)
         if known := self.deps.ledger.check(arm, step.benchmark, check.key):
@@ -85,7 +88,7 @@ class Meter:
         if arm.name not in self._loading:
             self._loading[arm.name] = self._probe(arm)
         what = f"{step.benchmark}: contamination check of {arm.name}"
-        totals: list[float] = []
+        told: list[TextLogProb] = []
         with (
             self._paid(what, self._price(check.seconds[2])),
             _closing(check.reader.log_probs(arm, check.texts)) as found,
@@ -93,10 +96,10 @@ class Meter:
             for done in range(len(check.texts)):
                 self.deps.progress(Progress(what, done, len(check.texts)))
                 self._go_on(arm)
-                totals.append(next(found).total)
-            concluded = check.conclude(totals)
+                told.append(next(found))
+            concluded = check.conclude(told)
             self.deps.ledger.keep_check(arm, check.key, concluded)
-        self.deps.progress(Progress(what, len(totals), len(totals)))
+        self.deps.progress(Progress(what, len(told), len(told)))
         return concluded
 
     def _probe(self, arm: Arm) -> float:
@@ -106,15 +109,16 @@ class Meter:
         self._go_on(arm)
         what = f"probe {arm.name}"
         first = next(step for step in self.plan.steps if step.arm == arm)
-        seconds = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        expected = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        seconds = max(expected, LEAST_LOADING)
         # History that came after the plan must not reserve more than was approved for the step.
         loading = min(self._price(seconds), first.usd_high)
         self.deps.ledger.expect(
             self._estimator.forecast_loading(self.plan.run, arm, first.benchmark, what)
         )
-        with self._paid(what, loading):
+        with self._paid(what, loading) as bill:
             self.deps.progress(Progress(what, 0))
-            with self.turns.elsewhere():
+            with self.turns.elsewhere(), bill.timed():  # waiting for one's turn costs nothing
                 self.deps.runner.probe(arm)
         return loading
 
@@ -151,7 +155,7 @@ class Meter:
         """
         first = next(one for one in self.plan.steps if one.arm == step.arm)
         loading = self._loading[step.arm.name] if step == first else 0.0
-        check = contamination_check.seconds(self.deps.runner, step.arm, step.benchmark)[2]
+        check = self._estimator.checks.seconds(step.arm, step.benchmark)[2]
         spare = step.usd_high - loading - self._price(check)
         return (spare if spare > 0 else step.usd_high) / step.items
 
@@ -182,6 +186,15 @@ class _Bill:
 
     seconds: float | None = None
     usd: float = 0.0
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count what is done meanwhile and nothing else."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds = time.monotonic() - begin
 
 
 def items(step: Step, plan: Plan, deps: Deps) -> list[str]:
