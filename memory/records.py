@@ -493,6 +493,8 @@ class Step(Record):
     could_change: str = ""
     here: bool = True
     basis: str = ""
+    reused: int = 0
+    measured: str | None = None
 
 
 class Plan(Record):

@@ -150,7 +150,7 @@ def _inverted(sample: NDArray[np.float32], size: int) -> Any:
     """An empty inverted file for ``size`` vectors, trained on ``sample``."""
     import faiss
 
-    index = faiss.index_factory(
+    index: Any = faiss.index_factory(
         sample.shape[1], f"IVF{_lists(size)},SQ8", faiss.METRIC_INNER_PRODUCT
     )
     index.cp.niter, index.cp.seed = 10, 1

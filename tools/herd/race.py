@@ -154,7 +154,7 @@ def _by_arm(steps: Iterable[Step]) -> dict[str, list[Step]]:
 
 
 def _price(steps: Sequence[Step], plan: Sequence[Step]) -> float:
-    """Of one item of an arm: dollars where the plan costs any, else minutes."""
+    """Of one item yet to be bought: dollars where the plan costs any, else minutes."""
     dollars = any(step.usd > 0 for step in plan)
     total = sum(step.usd if dollars else step.minutes for step in steps)
-    return total / max(sum(step.items for step in steps), 1)
+    return total / max(sum(step.items - step.reused for step in steps), 1)

@@ -17,11 +17,12 @@ from tools.methods.gpu_time import Range
 from tools.plans import fetching
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from memory.records import BenchmarkChoice, Model
     from tools.deps import Deps, Runner
     from tools.dossier import Dossier
+    from tools.plans.already_measured import AlreadyMeasured
     from tools.plans.estimating import Estimator
 
 LEAST_ITEMS = 8
@@ -86,6 +87,7 @@ def reachable(
 
 def fit(
     estimator: Estimator,
+    known: AlreadyMeasured,
     minutes: float,
     arms: Sequence[Arm],
     choices: Sequence[BenchmarkChoice],
@@ -102,51 +104,77 @@ def fit(
         for b in range(len(by_weight), 0, -1)
     )
     limit = 60 * minutes
-    design = next((d for d in designs if _expected(estimator, d) <= limit), smallest)
+    design = next((d for d in designs if _expected(estimator, known, d) <= limit), smallest)
     low, high = LEAST_ITEMS, MOST_ITEMS + 1
     while high - low > 1:
         middle = (low + high) // 2
-        fits = _expected(estimator, replace(design, items=middle)) <= limit
+        fits = _expected(estimator, known, replace(design, items=middle)) <= limit
         low, high = (middle, high) if fits else (low, middle)
     return replace(design, items=low)
 
 
-def _expected(estimator: Estimator, design: Design) -> float:
+def _expected(estimator: Estimator, known: AlreadyMeasured, design: Design) -> float:
     """Expected seconds of a design, each arm loading once."""
+    tasks = {choice.task: design.share(choice) for choice in design.benchmarks}
     return sum(
-        _seconds(estimator, arm, choice.task, design.share(choice), loaded=j > 0).expected
+        seconds.expected
         for arm in design.arms
-        for j, choice in enumerate(design.benchmarks)
+        for seconds in _seconds(estimator, known, arm, tasks).values()
     )
 
 
-def _seconds(estimator: Estimator, arm: Arm, benchmark: str, items: int, *, loaded: bool) -> Range:
-    """A step's seconds, its contamination check included."""
-    work = estimator.seconds(arm, benchmark, items, loaded=loaded)
-    check = estimator.checks.seconds(arm, benchmark)
-    return Range(*(a + b for a, b in zip(work, check, strict=True)))
+def _seconds(
+    estimator: Estimator, known: AlreadyMeasured, arm: Arm, tasks: Mapping[str, int]
+) -> dict[str, Range]:
+    """Seconds of each step of an arm, contamination checks included, paid-for work left out.
+
+    Loading belongs to the first step that has work to do.
+    """
+    found, loaded = {}, False
+    for benchmark, items in tasks.items():
+        missing = items - known.items(arm, benchmark, items)
+        check = (0.0, 0.0, 0.0)
+        if not known.checked(arm, benchmark, estimator.checks):
+            check = estimator.checks.seconds(arm, benchmark)
+        if missing or any(check):
+            work = estimator.seconds(arm, benchmark, missing, loaded=loaded)
+            loaded = True
+        else:
+            work = Range(0.0, 0.0, 0.0)
+        found[benchmark] = Range(*(a + b for a, b in zip(work, check, strict=True)))
+    return found
 
 
 def steps(
-    estimator: Estimator, design: Design, constant: Arm, deps: Deps, seed: int, change: str = ""
+    estimator: Estimator,
+    known: AlreadyMeasured,
+    design: Design,
+    constant: Arm,
+    deps: Deps,
+    change: str = "",
 ) -> tuple[Step, ...]:
     """The design as priced steps, the free constant answer last.
 
     ``change``: what is known of the chance that the measurement changes the choice.
     """
     runner = deps.runner
-    drawn = {c.task: _drawable(runner, c.task, design.share(c), seed) for c in design.benchmarks}
+    drawn = {
+        c.task: _drawable(runner, c.task, design.share(c), known.seed) for c in design.benchmarks
+    }
     steps = []
     for arm in (*design.arms, constant):
         rivals = [other.name for other in design.arms if other.name != arm.name]
-        for j, (benchmark, count) in enumerate(drawn.items()):
-            low, expected, high = _seconds(estimator, arm, benchmark, count, loaded=j > 0)
+        seconds = _seconds(estimator, known, arm, drawn)
+        for benchmark, count in drawn.items():
+            low, expected, high = seconds[benchmark]
+            reused = known.items(arm, benchmark, count)
+            protocol = runner.protocol(benchmark)
             per_second = 0.0 if arm.model == CONSTANT else deps.usd_per_hour / 3600
             steps.append(
                 Step(
                     arm=arm,
                     benchmark=benchmark,
-                    protocol=runner.protocol(benchmark),
+                    protocol=protocol,
                     items=count,
                     usd_low=low * per_second,
                     usd=expected * per_second,
@@ -156,6 +184,8 @@ def steps(
                     minutes_high=high / 60,
                     could_change=_could_change(arm, rivals, sum(drawn.values()), change),
                     basis=estimator.basis(arm, benchmark),
+                    reused=reused,
+                    measured=known.when(arm, benchmark, protocol) if reused else None,
                 )
             )
     return tuple(steps)
