@@ -58,13 +58,17 @@ class HerdRace:
     @classmethod
     def of(cls, plan: Plan, runner: Runner, results: Iterable[ItemResult] = ()) -> HerdRace | None:
         """The race of ``plan``, told of ``results``; None when nothing of it can run here."""
+        return cls.on(plan, drawn_items(plan, runner), results)
+
+    @classmethod
+    def on(
+        cls, plan: Plan, drawn: Mapping[str, Sequence[str]], results: Iterable[ItemResult] = ()
+    ) -> HerdRace | None:
+        """The race on items that are known by name; else as ``of``."""
         steps = [step for step in plan.steps if step.here]
         if not any(step.items for step in steps):
             return None
-        items = {
-            step.benchmark: tuple(runner.items(step.benchmark, step.items, plan.seed))
-            for step in steps
-        }
+        items = {benchmark: tuple(names) for benchmark, names in drawn.items()}
         arms = _by_arm(steps)
         race = Race(
             list(arms),
@@ -144,6 +148,15 @@ class HerdRace:
             p=found.p,
             n=found.n,
         )
+
+
+def drawn_items(plan: Plan, runner: Runner) -> dict[str, tuple[str, ...]]:
+    """The items of each benchmark of what runs here, in the order drawn."""
+    return {
+        step.benchmark: tuple(runner.items(step.benchmark, step.items, plan.seed))
+        for step in plan.steps
+        if step.here
+    }
 
 
 def _by_arm(steps: Iterable[Step]) -> dict[str, list[Step]]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memory import decision_records
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
@@ -26,7 +27,7 @@ from tools.plans import estimating
 from tools.plans.value_of_information import doubt
 from tools.real_task import own_task, prototype_deltas
 from tools.real_task.answer_format import form_of
-from tools.reports import plots
+from tools.reports import plots, recording
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
@@ -42,18 +43,27 @@ SHOWN, LETTERS = 10, 400  # examples side by side, and letters of each text
 def write(dossier: Dossier, deps: Deps) -> Path:
     """Write the report's files and return their folder; a second writing replaces the first.
 
+    The record of the decision stands beside it (``memory.decision_records``).
+
     Raises:
         MirrorError: the folder can't be written (no room, no permission); the line names it.
+        DamagedStore: it holds a record that was damaged or edited; nothing is written.
     """
     folder = deps.runs / dossier["run"]
-    fallen = eliminated(dossier, deps)
+    if (folder / decision_records.NAME).exists():
+        decision_records.load(folder / decision_records.NAME)
+    fallen = _csv(eliminated(dossier, deps))
     facts = {**_facts(dossier), "registry": deps.registry.version}
     pages = {
         "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
-        "eliminated.csv": _csv(fallen),
+        "eliminated.csv": fallen,
         "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
         "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
     }
+    if dossier.get("decision") is not None:
+        pages[decision_records.NAME] = decision_records.packed(
+            recording.record(dossier, deps, fallen)
+        )
     fresh = folder.with_name(folder.name + ".writing")
     try:
         fresh.mkdir(parents=True, exist_ok=True)
