@@ -42,7 +42,7 @@ class Known:
     registry: Registry
     scores: Scores
     suspected: Sequence[Contamination] = ()
-    _sifted: dict[str, Sifted] = field(default_factory=dict, repr=False)
+    _sifted: dict[str, Sifted] = field(default_factory=dict, repr=False, init=False)
 
     def sifted(self, needed: Requirements) -> Sifted:
         """Both stages over the registry, once for the same requirements."""

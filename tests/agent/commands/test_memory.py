@@ -11,6 +11,7 @@ from agent.__main__ import main
 from memory import decision_records
 from memory.findings import Findings
 from memory.records import Finding, Origin, Score
+from memory.registry import Registry
 from tools.clients.embedder import OnnxEmbedder
 from tools.clients.fakes import HashEmbedder
 
@@ -152,8 +153,10 @@ def test_a_damaged_database_is_named(mirror, home):
 
 
 @pytest.fixture
-def run(home, tmp_path):
-    """A decided run in the runs' folder, over a registry that is not the bundled one."""
+def run(home, tmp_path, monkeypatch):
+    """A decided run in the runs' folder, and a registry that its winner has left since."""
+    left = {model.id: model for model in world.MODELS if model.id != world.GOOD}
+    monkeypatch.setattr(Registry, "load", lambda path=None: Registry(left, "later"))
     home.mkdir()
     made = world.session(home)
     decision = world.go(made, "t")[-1].decision
