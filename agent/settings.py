@@ -31,8 +31,12 @@ class Settings(BaseSettings):
     model: str | None = Field(None, description="planning model; none: the rule planner")
     base_url: str | None = Field(None, description="OpenAI-compatible URL of the planning model")
     api_key: SecretStr | None = Field(None, description="key for that URL")
-    judge_model: str | None = Field(None, description="judging model; of no candidate's family")
-    judge_base_url: str | None = Field(None, description="OpenAI-compatible URL of that model")
+    judge_model: str | None = Field(
+        None, description="judging models by commas, each NAME or NAME=URL"
+    )
+    judge_base_url: str | None = Field(
+        None, description="OpenAI-compatible URL of those without one"
+    )
     judge_api_key: SecretStr | None = Field(None, description="key for that URL")
     judge_usd_in: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="its price per million tokens in, if unlisted"
@@ -97,6 +101,11 @@ def load() -> Settings:
         first = error.errors()[0]
         name = "MIRROR_" + str(first["loc"][0]).upper()
         raise BadRequest(f"{name} can't be used: {first['msg']}. Correct or unset it.") from None
+
+
+def secret(name: str) -> SecretStr | None:
+    """A key that a person's file names by its variable; None when that is unset or empty."""
+    return SecretStr(value) if (value := os.environ.get(name, "").strip()) else None
 
 
 def worker_environment() -> dict[str, str]:

@@ -27,6 +27,7 @@ from langchain_core.messages import HumanMessage
 from agent import settings as environment
 from agent import wiring
 from agent.session import Answered, Asked, Decided, Entered, Moved, Told
+from evals import agent_injections
 from memory.errors import MirrorError
 from memory.records import Plan, Question, Requirements
 from tools import toolbelt
@@ -224,6 +225,7 @@ def measure(model: str | None, only: str | None) -> dict[str, Any]:
         "median_turns_to_plan": statistics.median(one.turns for one in held if one.turns),
         "first_sign_p95_s": sorted(w for one in held for w in one.waits)[-3],
         "long_thread_s": seconds,
+        **agent_injections.measure(),
     }
 
 

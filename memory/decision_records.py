@@ -25,6 +25,7 @@ from memory.records import (
     Contamination,
     Decision,
     Funnel,
+    Judging,
     Model,
     Plan,
     Prediction,
@@ -72,7 +73,8 @@ class DecisionRecord(Record):
     ``models``: the facts of the shortlist and the arms as they were; ``drawn``: benchmark -> items
     in the order drawn; ``outcomes``: grades of exactly those; answers stay in the ledger.
     ``plan_hash`` is what the approvals name: a later version may hash the same plan otherwise.
-    ``suspected``: what was known of contamination, of this run and earlier ones.
+    ``suspected``: what was known of contamination, of this run and earlier ones;
+    ``judging``: who graded, where judges did, and how far they can be believed.
     """
 
     run: str
@@ -101,6 +103,7 @@ class DecisionRecord(Record):
     failed: dict[str, str] = Field(default_factory=dict)
     contamination: tuple[Contamination, ...] = ()
     suspected: tuple[Contamination, ...] = ()
+    judging: tuple[Judging, ...] = ()
     decision: Decision
     made_with: MadeWith
 

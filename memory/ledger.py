@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from memory.errors import NotApproved
 from memory.records import (
     Approval,
+    Arm,
     ChatReply,
     Contamination,
     Forecast,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from memory.records import Arm, Plan
+    from memory.records import Plan
 
 # A tenth of a micro-dollar: what float sums of thousands of items may be off by.
 ROUNDING_USD = 1e-7
@@ -242,6 +243,21 @@ class Ledger:
         )
         return {item: ItemResult.model_validate_json(record) for item, record in rows}
 
+    def answers(self, benchmark: str, protocol: str) -> list[tuple[Arm, ItemResult]]:
+        """Every result kept of a benchmark under a protocol, whichever arm and run; oldest first.
+
+        Empty, and no file is made, when there never was one.
+        """
+        if not self.path.exists():
+            return []
+        query = (
+            "SELECT arm, record FROM results WHERE benchmark = ? AND protocol = ? ORDER BY rowid"
+        )
+        return [
+            (Arm.model_validate_json(arm), ItemResult.model_validate_json(record))
+            for arm, record in self._select(query, benchmark, protocol)
+        ]
+
     def expect(self, forecast: Forecast) -> None:
         """Write an estimate down before the work; the first one of a run and ``what`` stays."""
         with writing(self._connection, self.path) as connection:
@@ -301,6 +317,13 @@ class Ledger:
         )
         rows = self._select(query, *key)
         return ChatReply.model_validate_json(rows[0][0]) if rows else None
+
+    def reply_seconds(self, model: str) -> list[float]:
+        """How long each kept reply of a model took; makes no file."""
+        if not self.path.exists():
+            return []
+        query = "SELECT json_extract(record, '$.seconds') FROM replies WHERE model = ?"
+        return [float(seconds) for (seconds,) in self._select(query, model)]
 
     def _select(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         with clear_errors(self.path):

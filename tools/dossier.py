@@ -19,10 +19,12 @@ from memory.records import (  # noqa: TC001
     Decision,
     Finding,
     Funnel,
+    Judging,
     Measurement,
     Plan,
     Prediction,
     Requirements,
+    Routing,
     Score,
     Selected,
 )
@@ -32,6 +34,8 @@ class Dossier(TypedDict, total=False):
     """Keys in the order in which they become known; each is written by one tool or node.
 
     ``balance``: the weights of Eq. 1 that the person chose; None: the usual ones.
+    But for ``candidates``, which ``characterize`` orders anew; ``characterized`` counts those
+    whose sources were read.
     """
 
     thread: str
@@ -44,15 +48,18 @@ class Dossier(TypedDict, total=False):
     critical: Funnel | None
     important: Funnel | None
     candidates: list[Candidate] | None
+    characterized: int | None
     benchmarks: list[BenchmarkChoice] | None
     scores: list[Score] | None
     predicted: list[Prediction] | None
     selected: list[Selected] | None
+    routing: Routing | None
     plan: Plan | None
     approval: Approval | None
     measurements: list[Measurement] | None
     failed: dict[str, str] | None
     contamination: list[Contamination] | None
+    judging: list[Judging] | None
     decision: Decision | None
     report: str | None
 
@@ -64,15 +71,18 @@ VOID: Dossier = {
     "critical": None,
     "important": None,
     "candidates": None,
+    "characterized": None,
     "benchmarks": None,
     "scores": None,
     "predicted": None,
     "selected": None,
+    "routing": None,
     "plan": None,
     "approval": None,
     "measurements": None,
     "failed": None,
     "contamination": None,
+    "judging": None,
     "decision": None,
     "report": None,
 }

@@ -81,12 +81,22 @@ def _examples(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group(
         "your own examples: the real task, on which models are tried"
     )
-    group.add_argument("--examples", metavar="FILE", help=".jsonl, .json, .csv or .tsv")
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--examples", metavar="FILE", help=".jsonl, .json, .csv or .tsv")
+    which.add_argument(
+        "--synthesize", type=count, metavar="N", help="none of your own: N made from the request"
+    )
     group.add_argument("--input", metavar="COLUMN", help="what the model is given; 'a + b' joins")
     group.add_argument("--reference", metavar="COLUMN", help="the answer wanted")
     group.add_argument("--instruction", metavar="TEXT", help="said before each; else the request")
     group.add_argument(
         "--may-leave", action="store_true", help="they may be sent to a server elsewhere"
+    )
+    group.add_argument(
+        "--judge",
+        action="append",
+        metavar="MODEL",
+        help="grades the answers, also beside references: NAME or NAME=URL; repeatable",
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from agent.settings import Settings
     from memory.records import Contamination
+    from memory.scores import Scores
     from tools.decisions.replaying import Replay
 
 HOLDS, OVERTAKEN = 0, 1
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Replay one run; raises ``MirrorError`` where its record can't be used."""
     record = decision_records.read(settings.runs, args.run)
     with closing(wiring.scores(settings)) as scores:
-        found = replay(record, Known(Registry.load(), scores, suspected(settings)))
+        found = replay(record, known(settings, scores))
     if args.json:
         sys.stdout.write(json.dumps(_facts(found), ensure_ascii=False) + "\n")
     else:
@@ -40,7 +41,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return HOLDS if found.holds else OVERTAKEN
 
 
-def suspected(settings: Settings) -> list[Contamination]:
+def known(settings: Settings, scores: Scores) -> Known:
+    """What this installation knows now."""
+    embedder = wiring.embedder(settings.embedder)
+    return Known(Registry.load(), scores, _suspected(settings), embedder, settings.cache)
+
+
+def _suspected(settings: Settings) -> list[Contamination]:
     """Every contamination check of this installation; looking makes no ledger."""
     path = settings.home / "ledger.sqlite"
     if not path.exists():

@@ -16,12 +16,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from agent import wiring
-from agent.commands.replay import suspected
+from agent.commands.replay import known as known_now
 from memory import decision_records
 from memory.errors import MirrorError
-from memory.registry import Registry
 from tools.decisions import watching
-from tools.decisions.changes import Known
 
 if TYPE_CHECKING:
     import argparse
@@ -37,7 +35,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     reopened: list[dict[str, object]] = []
     unreadable: list[str] = []
     with closing(wiring.scores(settings)) as scores, closing(wiring.findings(settings)) as findings:
-        known = Known(Registry.load(), scores, suspected(settings)) if files else None
+        known = known_now(settings, scores) if files else None
         now = wiring.clock().isoformat(timespec="seconds")
         for path in files:
             try:

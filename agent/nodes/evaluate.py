@@ -40,6 +40,7 @@ def evaluate(state: State, runtime: Runtime[Deps]) -> State:
         "measurements": result.measurements,
         "failed": result.failed,
         "contamination": result.contamination,
+        "judging": result.judging,
     }
 
 

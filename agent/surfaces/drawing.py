@@ -18,6 +18,7 @@ from agent.session import Answered, Asked, Decided, Entered, Moved, Told
 from memory.records import Decision, Plan
 from tools.deps import Progress
 from tools.plans import unknown_code
+from tools.plans.planning import dollars, remarks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -169,6 +170,8 @@ class Drawing:
             f"{plan.hash}: ${plan.usd:.2f} ({low:.2f}-{high:.2f}), {plan.minutes:.1f} minutes, "
             f"never more than ${plan.cap_usd:.2f}",
         )
+        for line in remarks(plan):
+            self._line("Note", line)
         if any(step.basis for step in plan.steps):
             self._line("Time", " · ".join(dict.fromkeys(s.basis for s in plan.steps if s.basis)))
         if plan.gpu_usd_per_hour is not None:
@@ -214,7 +217,7 @@ class Drawing:
         self._line("Conclusion", decision.summary, "bold")
         for caveat in decision.caveats:
             self._line("Mind", caveat, "dim")
-        self._line("Spent", f"${decision.spent_usd:.2f}, {decision.spent_minutes:.1f} minutes")
+        self._line("Spent", f"{dollars(decision.spent_usd)}, {decision.spent_minutes:.1f} minutes")
         self._line("Report", f"{report}/report.html")
         self._line("Thread", self.thread)
 

@@ -20,7 +20,10 @@ from agent.surfaces.drawing import Drawing
 from memory.errors import BadRequest
 from memory.records import Approval, Plan, Question
 from tools.plans import unknown_code
-from tools.real_task import examples
+from tools.real_task import authoring, examples
+from tools.real_task.sensitive import needs_consent
+from tools.real_task.synthesis import MOST
+from tools.request.domains import domains_of
 
 if TYPE_CHECKING:
     import argparse
@@ -45,6 +48,8 @@ def run(args: argparse.Namespace, settings: Settings, given: dict[str, object]) 
     args.thread = new_thread(args.request)
     if args.examples is not None:
         given["examples"] = terminal.keep_examples()
+    elif args.synthesize is not None:
+        given |= terminal.wanted_examples()
     return terminal.converse(args.thread, session.say(args.thread, args.request, given))
 
 
@@ -99,8 +104,57 @@ class Terminal:
             fields[found.field] = answer
         for line in _remarks(found):
             self.console.print(line, style="dim", highlight=False)
-        instruction = self.args.instruction or self.args.request
-        return self.session.deps.examples.keep(found, instruction, may_leave=self.args.may_leave)
+        return self.session.deps.examples.keep(
+            found,
+            self.args.instruction or self.args.request,
+            may_leave=self.args.may_leave,
+            judges=self._judges(found),
+            domain=", ".join(self.args.domain or domains_of(self.args.request)),
+        )
+
+    def wanted_examples(self) -> dict[str, object]:
+        """What is to be written, and by whom; refused before anything else when nobody can.
+
+        Raises:
+            BadRequest: there is no author, or too many examples are asked for.
+            NotApproved: the author's price is unknown.
+        """
+        judges = tuple(dict.fromkeys(self.args.judge or ()))
+        if self.args.synthesize > MOST:
+            raise BadRequest(f"{self.args.synthesize} examples are too many; ask for 1 to {MOST}.")
+        authoring.author(judges, self.session.deps)
+        wanted = {"synthesize": self.args.synthesize, "judges": judges}
+        return wanted | ({"instruction": self.args.instruction} if self.args.instruction else {})
+
+    def _judges(self, found: ExampleSet) -> tuple[str, ...]:
+        """Who grades: those named, else the deployment's where no example has a reference.
+
+        Raises:
+            BadRequest: somebody must grade and nobody is named, or can't be asked; or the examples
+                may not be sent there.
+            NotApproved: a judge's price is unknown.
+        """
+        deps, wanted = self.session.deps, tuple(dict.fromkeys(self.args.judge or ()))
+        if not wanted and found.missing_references == len(found.examples):
+            wanted = deps.judges or self._named_judge(found)
+        for one in wanted:
+            there = deps.judge(one)
+            question = needs_consent(found, local=there.here)
+            if question and not self.args.may_leave:
+                raise BadRequest(
+                    f"{question} If so, add --may-leave; else name a judge on this machine."
+                )
+        return wanted
+
+    def _named_judge(self, found: ExampleSet) -> tuple[str, ...]:
+        lack = f"No example of {found.source} has a reference answer, so a model must grade"
+        answer = self._read(f"{lack}. Which one (NAME or NAME=URL)? ") if self.interactive else None
+        if not (answer or "").strip():
+            raise BadRequest(
+                f"{lack}: name it with --judge MODEL or MIRROR_JUDGE_MODEL, or name the column of"
+                " the answers with --reference."
+            )
+        return tuple((answer or "").split())
 
     def converse(self, thread: str, events: Iterator[Event]) -> int:
         """Follow a thread to its end, or to a question that nobody here can answer.
@@ -146,6 +200,9 @@ class Terminal:
     def _decide(self, plan: Plan) -> Approval | None:
         """The person's answer to a plan: from flags given ahead, or at the prompt. Default: no."""
         cap = self.args.approve_up_to
+        if cap is not None:  # of the whole conversation: what examples cost is gone
+            spent = self.session.deps.ledger.spent(authoring.run_of(plan.run))
+            cap = max(cap - spent, 0.0)
         if self.args.refuse:
             return self._approval(plan, "refuse")
         if ticks := self._ticks(plan):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.clients.hub import HubUnavailable, complaint
+from tools.clients.hub import HubUnavailable
+from tools.clients.hub_answers import complaint
 from tools.clients.open_line import open_line
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memory.records import Arm
-from tools.clients import hub_listing, weights
-from tools.clients.hub import HubUnavailable, complaint
+from tools.clients import hub_repository, weights
+from tools.clients.hub import HubUnavailable
+from tools.clients.hub_answers import complaint
 from tools.clients.open_line import open_line
 from tools.clients.unpack import BYTES_PER_WEIGHT, WeightsUnavailable
 from tools.deps import Progress
@@ -78,7 +79,7 @@ class Downloads:
             WeightsUnavailable: it can't be loaded or is not let out, or disk or memory are small.
             HubUnavailable: the Hub gives no answer.
         """
-        found = hub_listing.ask(self.hub, model.id)
+        found = hub_repository.ask(self.hub, model.id)
         found.require_loadable()
         if found.gated and self.hub.token is None:
             raise WeightsUnavailable(_gated(self.hub, model.id))
@@ -123,7 +124,7 @@ class Downloads:
             WeightsUnavailable: too little disk, before or on the way; what came whole is kept.
         """
         assert arm.revision is not None
-        found = hub_listing.ask(self.hub, arm.model, arm.revision)
+        found = hub_repository.ask(self.hub, arm.model, arm.revision)
         wanted = _wanted(found.files, code=arm.trusted)
         missing = self._missing(arm.model, arm.revision, wanted)
         self._require_room(arm.model, missing)

@@ -1,141 +1,141 @@
-"""What a model repository of the Hub holds at one commit: enough to say whether to fetch it."""
+"""Lists of the Hub, above all its models, page by page, from wherever an earlier reading stopped.
+
+``HfApi.list_models`` follows the same ``Link`` headers, but inside a generator that starts at the
+first page and keeps each page's address to itself; after two thousand pages and a killed
+process, that address is what one needs. It also makes a ``ModelInfo`` of every record, so that
+one odd entry ends the listing. So pages are asked for here, through ``tools.clients.hub``, and
+records stay as they came for ``tools.registry.hub_record`` to judge one at a time.
+
+A reading of everything is ordered by creation, oldest first: nothing moves in that order while
+it is read, where the default (by trend) would skip models. What changed is ordered by last
+change, newest first.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import BaseModel, Field, ValidationError
-
-from memory.records import Record
-from tools.clients import own_code
 from tools.clients.hub import HubUnavailable
-from tools.clients.unpack import WeightsUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tools.clients.hub import Hub
 
+# What ``tools.registry`` reads; each is work for the Hub, so nothing more.
+EXPAND = (
+    "baseModels",
+    "cardData",
+    "childrenModelCount",
+    "config",
+    "createdAt",
+    "disabled",
+    "downloads",
+    "downloadsAllTime",
+    "evalResults",
+    "gated",
+    "gguf",
+    "lastModified",
+    "library_name",
+    "likes",
+    "model-index",
+    "pipeline_tag",
+    "private",
+    "safetensors",
+    "sha",
+    "tags",
+    "trendingScore",
+)
+PAGE, SMALLEST_PAGE = 1_000, 50
+OVERWORKED = (500, 502, 503, 504)
 
-class Listing(Record):
-    """A repository at ``revision``, a commit: ``files`` with their bytes, and its configuration.
 
-    ``dtypes``: weights by type, as the safetensors headers count them. ``gated``: whether files
-    are given only to those who were let in.
+class CursorRefused(HubUnavailable):
+    """The Hub no longer knows the address of a page: the reading must start again."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records as the Hub sent them, and the address of the page after; None: it was the last."""
+
+    records: list[Any]
+    next: str | None
+
+
+def first_page(hub: Hub, *, changed: bool, size: int = PAGE) -> str:
+    """The address of the first page: of all models, or of those that ``changed`` last."""
+    order = [("sort", "lastModified"), ("direction", "-1")]
+    if not changed:
+        order = [("sort", "createdAt"), ("direction", "1")]
+    fields = [("expand", name) for name in EXPAND]
+    query = urlencode([*order, ("limit", str(min(size, PAGE))), *fields])
+    return f"{hub.endpoint}/api/models?{query}"
+
+
+def benchmarks(hub: Hub) -> Iterator[str]:
+    """The data sets that the Hub itself ranks models by.
+
+    Raises ``HubUnavailable`` when there is no usable answer.
     """
-
-    model: str
-    revision: str
-    files: dict[str, int]
-    dtypes: dict[str, int]
-    architectures: tuple[str, ...]
-    model_type: str | None
-    quantized: str | None
-    auto_map: dict[str, Any]
-    gated: bool
-
-    @property
-    def params(self) -> int:
-        """Weights of all types together."""
-        return sum(self.dtypes.values())
-
-    @property
-    def dtype(self) -> str:
-        """The type that most weights have."""
-        return max(self.dtypes, key=lambda name: self.dtypes[name])
-
-    @property
-    def code(self) -> tuple[str, ...]:
-        """Python files that loading would run.
-
-        Where transformers lacks the architecture and the configuration names none, all there are.
-        Raises WeightsUnavailable when they are in another repository.
-        """
-        configs = [{"model_type": self.model_type, "auto_map": self.auto_map}]
-        if named := own_code.of_configs(configs):
-            return named
-        if own_code.known(self.model_type):
-            return ()
-        return tuple(sorted(name for name in self.files if name.endswith(".py")))
-
-    def require_loadable(self) -> None:
-        """Check that it holds plain safetensors of a causal language model.
-
-        Raises:
-            WeightsUnavailable: it does not; the line says what it has.
-        """
-        if not any(kind.endswith("ForCausalLM") for kind in self.architectures):
-            what = ", ".join(self.architectures) or "no architecture"
-            raise WeightsUnavailable(f"not a causal language model ({what})")
-        if self.quantized is not None:
-            raise WeightsUnavailable(f"stored as {self.quantized}; plain safetensors are needed")
-        if not self.dtypes or not any(name.startswith("model") for name in self._safetensors):
-            what = "pickled weights only, which Mirror refuses" if self._pickled else "none"
-            raise WeightsUnavailable(f"the Hub has no safetensors of it ({what})")
-
-    @property
-    def _safetensors(self) -> list[str]:
-        return [name for name in self.files if name.endswith(".safetensors")]
-
-    @property
-    def _pickled(self) -> bool:
-        return any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl")) for name in self.files)
+    query = urlencode([("filter", "benchmark:official"), ("limit", str(PAGE))])
+    for page in pages(hub, f"{hub.endpoint}/api/datasets?{query}"):
+        for one in page.records:
+            if isinstance(one, dict) and isinstance(one.get("id"), str):
+                yield one["id"]
 
 
-class _File(BaseModel):
-    rfilename: str
-    size: int = Field(ge=0)
-
-
-class _Quantization(BaseModel):
-    quant_method: str | None = None
-
-
-class _Config(BaseModel):
-    architectures: tuple[str, ...] = ()
-    model_type: str | None = None
-    quantization_config: _Quantization | None = None
-    auto_map: dict[str, Any] = Field(default_factory=dict)
-
-
-class _Counts(BaseModel):
-    parameters: dict[str, int] = Field(default_factory=dict)
-
-
-class _Reply(BaseModel):
-    sha: str = Field(pattern=r"^[0-9a-f]{40}$")
-    gated: bool | str | None = None
-    disabled: bool | None = None
-    safetensors: _Counts | None = None
-    config: _Config | None = None
-    siblings: tuple[_File, ...]
-
-
-def ask(hub: Hub, model: str, revision: str | None = None) -> Listing:
-    """What ``model`` holds at ``revision``, a commit; None: as it stands now.
+def pages(hub: Hub, start: str) -> Iterator[Page]:
+    """Every page from the address ``start``; a page too heavy for the Hub is asked for in parts.
 
     Raises:
-        WeightsUnavailable: the Hub has no such model or commit.
-        HubUnavailable: it gives no usable answer.
+        CursorRefused: the Hub does not take the address ``start``.
+        HubUnavailable: no usable answer; what was yielded stays good.
     """
-    at = f"models/{model}" + ("" if revision is None else f"/revision/{revision}")
-    body = hub.get(at, model, {"blobs": "true"})
-    if body is None:
-        what = "no longer on the Hub" if revision is None else f"no longer has commit {revision}"
-        raise WeightsUnavailable(f"{model}: {what}")
-    try:
-        reply = _Reply.model_validate_json(body)
-    except ValidationError:
-        raise HubUnavailable(
-            f"The Hub at {hub.endpoint} does not say what {model} holds and how large it is."
-        ) from None
-    config = reply.config or _Config()
-    return Listing(
-        model=model,
-        revision=reply.sha,
-        files={file.rfilename: file.size for file in reply.siblings},
-        dtypes=reply.safetensors.parameters if reply.safetensors else {},
-        architectures=config.architectures,
-        model_type=config.model_type,
-        quantized=config.quantization_config and config.quantization_config.quant_method,
-        auto_map=config.auto_map,
-        gated=bool(reply.gated),
-    )
+    where: str | None = start
+    while where is not None:
+        page = _page(hub, where)
+        yield page
+        if page.next == where:
+            raise _odd(hub, "sends the same page again and again")
+        where = page.next
+
+
+def resized(url: str, size: int) -> str:
+    """The same page's address with ``size`` records."""
+    parts = urlsplit(url)
+    query = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k != "limit"]
+    return urlunsplit(parts._replace(query=urlencode([*query, ("limit", str(size))])))
+
+
+def _page(hub: Hub, url: str) -> Page:
+    size = int(dict(parse_qsl(urlsplit(url).query)).get("limit", PAGE))
+    while True:
+        try:
+            return _asked(hub, url)
+        except HubUnavailable as error:
+            if error.status == 400 and "cursor=" in url:
+                raise CursorRefused(str(error), 400) from None
+            if error.status not in OVERWORKED or size <= SMALLEST_PAGE:
+                raise
+        size = max(SMALLEST_PAGE, size // 4)
+        url = resized(url, size)
+
+
+def _asked(hub: Hub, url: str) -> Page:
+    kind = urlsplit(url).path.rpartition("/")[2]
+    answer = hub.answer(url, f"the list of {kind}")
+    records = json.loads(answer.content)
+    if not isinstance(records, list):
+        raise _odd(hub, f"sent no list of {kind}")
+    following = answer.links.get("next", {}).get("url")
+    if following is None:
+        return Page(records, None)
+    # Only its query: the token goes to the Hub that was named and nowhere else.
+    return Page(records, urlunsplit(urlsplit(url)._replace(query=urlsplit(following).query)))
+
+
+def _odd(hub: Hub, what: str) -> HubUnavailable:
+    return HubUnavailable(f"The Hub at {hub.endpoint} {what}.")

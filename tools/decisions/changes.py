@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from memory.records import Origin, Score
-from tools import score_lookup
 from tools.choosing import funnel
+from tools.choosing.shortlisting import Grounds, shortlist
 from tools.recalling import disagree
-from tools.scores import prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from memory.decision_records import DecisionRecord
     from memory.records import Contamination, Funnel, Model, Ranked, Requirements
     from memory.registry import Registry
     from memory.scores import Scores
+    from tools.deps import Embedder
 
 FACTS = (
     "licence",
@@ -37,11 +38,16 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Known:
-    """What is known now: the registry, the scores and every contamination check."""
+    """What is known now: the registry, the scores and every contamination check.
+
+    Without an embedder and a folder for its vectors Eq. 1 is not applied again.
+    """
 
     registry: Registry
     scores: Scores
     suspected: Sequence[Contamination] = ()
+    embedder: Embedder | None = None
+    cache: Path | None = None
     _sifted: dict[str, Sifted] = field(default_factory=dict, repr=False, init=False)
 
     def sifted(self, needed: Requirements) -> Sifted:
@@ -147,29 +153,18 @@ def _fact(model: Model, fact: str) -> str:
 
 def _selection(record: DecisionRecord, known: Known) -> Iterator[Difference]:
     """Eq. 1 again over the recorded candidates and scores, with what is predicted now."""
-    names = [one.model for one in record.candidates if one.model in known.registry.models]
-    if not names or not record.benchmarks or not record.selected:
+    here = [one for one in record.candidates if one.model in known.registry.models]
+    if not here or not record.benchmarks or not record.selected or record.requirements is None:
         return
-    columns: dict[str, str | None] = {choice.task: None for choice in record.benchmarks}
-    columns |= {score.benchmark: score.protocol for score in record.scores}
-    predicted = prediction.predict(
-        names,
-        columns,
-        known.scores.observations(),
-        known.registry,
-        {one.model: one.variants for one in record.candidates},
-        known.suspected,
+    if known.embedder is None or known.cache is None:
+        return
+    grounds = Grounds(
+        known.scores.observations(), known.registry, known.suspected, known.embedder, known.cache
     )
-    selected = score_lookup.select(
-        record.candidates,
-        record.benchmarks,
-        record.scores,
-        predicted,
-        record.suspected,
-        alpha=record.balance.alpha,
-        beta=record.balance.beta,
+    found = shortlist(
+        record.requirements, here, record.benchmarks, record.scores, grounds, record.balance
     )
-    then, now = ({one.model for one in some} for some in (record.selected, selected))
+    then, now = ({one.model for one in some} for some in (record.selected, found.selected))
     if then != now:
         yield Difference(
             "Eq. 1",

@@ -101,6 +101,7 @@ def _dossier(record: DecisionRecord) -> Dossier:
         "measurements": list(record.decision.measurements),
         "failed": dict(record.failed),
         "contamination": list(record.contamination),
+        "judging": list(record.judging),
     }
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from memory.records import CONSTANT
 from tools.deps import Progress
 from tools.herd.contamination import unchecked
+from tools.herd.judging import Grader, Stopped
 from tools.plans.estimating import Estimator
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ LEAST_LOADING = 0.1
 """Seconds reserved for loading at the least: what reserves nothing would pass the cap unasked."""
 
 
-class Stopped(Exception):
-    """There was a reason to end the run between two items."""
-
-
 @dataclass
 class Meter:
     """Measures the arms of one plan within ``budget``, until ``stop`` gives a reason not to.
@@ -54,6 +51,11 @@ class Meter:
     stop: Callable[[], str | None]
     turns: Turns
     _loading: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def grader(self) -> Grader:
+        """Who asks the judges, out of the same budget."""
+        return Grader(self.plan, self.deps, self.budget, self.turns)
 
     @cached_property
     def _estimator(self) -> Estimator:
@@ -95,7 +97,7 @@ class Meter:
         ):
             for done in range(len(check.texts)):
                 self.deps.progress(Progress(what, done, len(check.texts)))
-                self._go_on(arm)
+                self._go_on(step)
                 told.append(next(found))
             concluded = check.conclude(told)
             self.deps.ledger.keep_check(arm, check.key, concluded)
@@ -106,13 +108,13 @@ class Meter:
         """Load and probe; dollars that were reserved for it."""
         if arm.model == CONSTANT:
             return 0.0
-        self._go_on(arm)
-        what = f"probe {arm.name}"
         first = self._first(arm)
+        self._go_on(first)
+        what = f"probe {arm.name}"
         expected = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
         seconds = max(expected, LEAST_LOADING)
         # History that came after the plan must not reserve more than was approved for the step.
-        loading = min(self._price(seconds), first.usd_high)
+        loading = min(self._price(seconds), first.usd_high - first.judge_usd_high)
         self.deps.ledger.expect(
             self._estimator.forecast_loading(self.plan.run, arm, first.benchmark, what)
         )
@@ -124,39 +126,68 @@ class Meter:
 
     def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
         what = f"{step.benchmark}: {step.arm.name}"
+        if step.judges:
+            self.grader.panel(step)  # whoever can't be graded need not answer
         reserve = self._reserve(step)
         if step.arm.model != CONSTANT:
             self.deps.ledger.expect(
                 self._estimator.forecast_item(self.plan.run, step.arm, step.benchmark, what)
             )
         before = len(kept(step, self.plan, self.deps)) if step.arm.model != CONSTANT else 0
-        with _closing(self.deps.runner.run(step.arm, step.benchmark, todo)) as outcomes:
-            for done in range(before, before + len(todo)):
+        written = self.grader.answers(step) if step.judges else {}
+        fresh = [item for item in todo if item not in written]
+        with _closing(self.deps.runner.run(step.arm, step.benchmark, fresh)) as outcomes:
+            for done, item in enumerate(todo, before):
                 self.deps.progress(Progress(what, done, step.items))
-                self._go_on(step.arm)
-                with self._paid(what, reserve) as bill:
-                    with self.turns.elsewhere():
-                        result = next(outcomes, None)
-                    if result is None:
-                        return
-                    _check(result, step, todo)
-                    bill.seconds, bill.usd = result.seconds, result.usd
-                    cost = result.usd + self._price(result.seconds)
-                    paid = result.model_copy(update={"usd": cost, "run": self.plan.run})
-                    self.deps.ledger.keep(step.arm, _key(step, self.plan), paid)
-                yield paid
+                self._go_on(step)
+                found = written.get(item) or self._next(step, outcomes, fresh, what, reserve)
+                if found is None:
+                    return
+                yield self._graded(step, found) if step.judges else found
         self.deps.progress(Progress(what, before + len(todo), step.items))
 
+    def _next(
+        self,
+        step: Step,
+        outcomes: Iterator[ItemResult],
+        asked: Sequence[str],
+        what: str,
+        reserve: float,
+    ) -> ItemResult | None:
+        """The back end's next result, paid for and kept; None when it has no more."""
+        with self._paid(what, reserve) as bill:
+            with self.turns.elsewhere():
+                result = next(outcomes, None)
+            if result is None:
+                return None
+            _check(result, step, asked)
+            bill.seconds, bill.usd = result.seconds, result.usd
+            cost = result.usd + self._price(result.seconds)
+            paid = result.model_copy(update={"usd": cost, "run": self.plan.run})
+            if step.judges:
+                self.grader.keep_answer(step, paid)
+            else:
+                self.deps.ledger.keep(step.arm, _key(step, self.plan), paid)
+        return paid
+
+    def _graded(self, step: Step, answer: ItemResult) -> ItemResult:
+        """An answer with its judges' score, kept when that is final; their chat pays for them."""
+        result, final = self.grader.grade(step, answer)
+        if final:
+            self.deps.ledger.keep(step.arm, _key(step, self.plan), result)
+        return result
+
     def _reserve(self, step: Step) -> float:
-        """Dollars to reserve for one item: the step's upper price, less loading and the check.
+        """Dollars to reserve for one item: the step's upper price, less loading, check and judges.
 
         Where those may take all of the step, an item still gets its share of it: one without a
         reserve would pass the cap unasked.
         """
         loading = self._loading[step.arm.name] if step == self._first(step.arm) else 0.0
         check = self._estimator.checks.seconds(step.arm, step.benchmark)[2]
-        spare = step.usd_high - loading - self._price(check)
-        share = (spare if spare > 0 else step.usd_high) / max(step.items - step.reused, 1)
+        own = max(step.usd_high - step.judge_usd_high, 0.0)
+        spare = own - loading - self._price(check)
+        share = (spare if spare > 0 else own) / max(step.items - step.reused, 1)
         if share > 0 or step.arm.model == CONSTANT:
             return share
         # All of it was paid for when it was planned, and yet something is to be measured.
@@ -164,12 +195,13 @@ class Meter:
         return self._price(one.high)
 
     def _first(self, arm: Arm) -> Step:
-        """The step that pays for loading: the first with a price."""
+        """The step that pays for loading: the first with work to do."""
         steps = [step for step in self.plan.steps if step.arm == arm]
         return next((step for step in steps if step.minutes_high > 0), steps[0])
 
-    def _go_on(self, arm: Arm) -> None:
-        if arm.model != CONSTANT and (reason := self.stop()):
+    def _go_on(self, step: Step) -> None:
+        free = step.arm.model == CONSTANT and not step.judges
+        if not free and (reason := self.stop()):
             raise Stopped(reason)
 
     @contextmanager

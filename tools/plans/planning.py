@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Plan
-from tools.plans import hub_lookup, local_plan, renting, unknown_code
+from tools.plans import hub_lookup, judge_plan, local_plan, renting, unknown_code
 from tools.plans.already_measured import AlreadyMeasured, in_words
 from tools.plans.estimating import Estimator
 from tools.plans.rented_plan import MOST_ARMS, TOO_MANY, rented
 from tools.plans.value_of_information import doubt
+from tools.real_task import authoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,18 +62,21 @@ def make_plan(
     estimator, known = Estimator.of(deps), AlreadyMeasured(deps, SEED)
     steps: tuple[Step, ...] = ()
     design = None
-    if arms and choices and local_plan.worthwhile(arms, dossier):
-        design = local_plan.fit(estimator, known, deps.minutes, arms[:MOST_ARMS], choices, items)
-        steps = local_plan.steps(
-            estimator, known, design, constant, deps, _change(design, dossier, deps)
-        )
-        reasons = _reasons(shortlist, reasons, rental, deps) | _left_out(arms, design, deps)
+    seated = judge_plan.seat(arms[:MOST_ARMS], choices, deps)
+    if seated.arms and seated.choices and local_plan.worthwhile(arms, dossier):
+        design = local_plan.fit(estimator, known, deps.minutes, seated, items)
+        baseline = judge_plan.told(constant, seated)
+        change = _change(design, dossier, deps)
+        steps = local_plan.steps(estimator, known, design, baseline, deps, change)
+        reasons = _reasons(shortlist, reasons, rental, deps) | _left_out(arms, seated, design, deps)
     else:
         steps, reasons = rented(rental, shortlist, constant, dossier, deps)
         reasons |= {arm.name: NO_ITEMS for arm in arms}
     waiting = _waiting(unknown, choices, design, estimator, known, constant, deps, items)
-    reasons |= {arm.model: unknown_code.reason(arm) for arm in unknown}
+    reasons |= {arm.model: unknown_code.reason(arm) for arm in unknown} | dict(seated.unjudged)
     budget = needed.budget_usd if needed else None
+    if budget is not None and needed and needed.examples:
+        budget = max(budget - deps.ledger.spent(authoring.run_of(dossier["run"])), 0.0)
     high = sum(step.usd_high for step in steps)
     return Plan(
         thread=dossier["thread"],
@@ -85,6 +89,7 @@ def make_plan(
         requirements=_digest(needed.model_dump_json() if needed else ""),
         gpu_usd_per_hour=None if all(step.here for step in steps) else rental.usd_per_hour,
         waiting=waiting,
+        notes=seated.notes,
     )
 
 
@@ -100,9 +105,11 @@ def _reasons(
     }
 
 
-def _left_out(arms: Sequence[Arm], design: local_plan.Design, deps: Deps) -> dict[str, str]:
+def _left_out(
+    arms: Sequence[Arm], seated: judge_plan.Seated, design: local_plan.Design, deps: Deps
+) -> dict[str, str]:
     late = f"no time for it within {deps.minutes:g} minutes"
-    reasons = {arm.name: late for arm in arms[len(design.arms) :]}
+    reasons = {arm.name: late for arm in seated.arms[len(design.arms) :]}
     return reasons | {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]}
 
 
@@ -120,13 +127,15 @@ def _waiting(
 
     The same items as the others; the constant answer is among them where the plan has none here.
     """
-    few = tuple(unknown[:MOST_ARMS])
-    if not few or not choices:
+    if not unknown or not choices:
+        return ()
+    seated = judge_plan.seat(unknown[:MOST_ARMS], choices, deps)
+    if not seated.arms:
         return ()
     alone = design is None
     if design is None:
-        design = local_plan.fit(estimator, known, deps.minutes, few, choices, items)
-    steps = local_plan.steps(estimator, known, replace(design, arms=few), constant, deps)
+        design = local_plan.fit(estimator, known, deps.minutes, seated, items)
+    steps = local_plan.steps(estimator, known, replace(design, arms=seated.arms), constant, deps)
     return tuple(step for step in steps if alone or step.arm.model != CONSTANT)
 
 
@@ -183,12 +192,33 @@ def describe(plan: Plan) -> str:
     lines = [*_downloads(plan), *lines]
     before = [line] if (line := in_words(plan)) else []
     basis = [f"Time: {plan.steps[0].basis}"] if plan.steps[0].basis else []
+    basis += [f"Note: {line}" for line in remarks(plan)]
     return "\n".join([head, *before, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
 
 
 def _downloads(plan: Plan) -> list[str]:
     arms = dict.fromkeys(step.arm for step in plan.steps if step.arm.download)
     return [f"Downloads {arm.download / 1e9:.2g} GB: {arm.tick}" for arm in arms]
+
+
+def dollars(usd: float) -> str:
+    """To the cent; small sums, which a cent would hide or double, to a hundredth of one."""
+    return f"${usd:.4f}" if 0 < usd < 0.1 else f"${usd:.2f}"
+
+
+def remarks(plan: Plan) -> list[str]:
+    """What of the plan's price is for judges, with its range, then the plan's notes."""
+    judged = [step for step in plan.steps if step.judges]
+    if not judged:
+        return list(plan.notes)
+    low, usd, high = (
+        sum(getattr(step, name) for step in judged)
+        for name in ("judge_usd_low", "judge_usd", "judge_usd_high")
+    )
+    grades = sum(step.items * len(step.judges) for step in judged)
+    price = f"Judging {dollars(usd)} ({dollars(low)} to {dollars(high)}) of it:"
+    price += f" {grades} grades and the controls"
+    return [price, *plan.notes]
 
 
 def _change(design: local_plan.Design, dossier: Dossier, deps: Deps) -> str:

@@ -59,6 +59,7 @@ def record(dossier: Dossier, deps: Deps, eliminated: str) -> DecisionRecord:
         failed=dict(dossier.get("failed") or {}),
         contamination=tuple(dossier.get("contamination") or ()),
         suspected=tuple(deps.ledger.checks()),
+        judging=tuple(dossier.get("judging") or ()),
         decision=decision,
         made_with=_made_with(dossier, drawn, deps),
     )
