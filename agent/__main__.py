@@ -18,6 +18,7 @@ from agent.arguments import (
     choosing,
     experiment,
     judge,
+    memory,
     models,
     registry,
     route,
@@ -54,7 +55,7 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"mirror {version('mirror-llm')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    rooms = (choosing, models, characterize, scores, judge, registry, route, experiment)
+    rooms = (choosing, models, characterize, scores, memory, judge, registry, route, experiment)
     for room in rooms:
         room.add(commands)
     top.commands = tuple(commands.choices)

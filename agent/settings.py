@@ -20,8 +20,8 @@ from tools.clients.lm_eval_process import ALLOWED
 class Settings(BaseSettings):
     """Frozen settings; secrets print as stars.
 
-    ``database_url`` moves the scores alone, so that a team can share them. The ledger, findings
-    and checkpoints stay SQLite files under ``home`` for now: they belong to one machine.
+    ``database_url`` moves the scores and findings, so that a team can share them. The ledger and
+    checkpoints stay SQLite files under ``home``: they belong to one machine.
     """
 
     model_config = SettingsConfigDict(
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     )
     runs: Path = Field(Path("runs"), description="where reports are written")
     database_url: SecretStr | None = Field(
-        None, description="another database for the scores, such as postgresql://..."
+        None, description="another database for scores and findings, such as postgresql://..."
     )
     models_dir: Path | None = Field(None, description="local weights as <org>/<name>/")
     backend: Literal["hf", "vllm"] = Field("hf", description="what computes local weights")

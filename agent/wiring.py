@@ -83,7 +83,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         clock=clock,
         registry=Registry.load(),
         scores=scores(settings),
-        findings=Findings(home / "findings.sqlite", encoder.encode, encoder.name),
+        findings=findings(settings, encoder),
         ledger=ledger(settings),
         embedder=encoder,
         catalogue=LmEvalCatalogue(cache, encoder, to_stream),
@@ -92,6 +92,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         planner=seat(settings, planner),
         runs=settings.runs,
         cache=cache,
+        user=settings.user,
         usd_per_hour=settings.usd_per_hour,
         gpu_usd_per_hour=settings.gpu_usd_per_hour,
         minutes=settings.minutes,
@@ -162,6 +163,17 @@ def scores(settings: Settings) -> Scores:
 def ledger(settings: Settings) -> Ledger:
     """This deployment's ledger alone."""
     return Ledger(_folder(settings.home, "MIRROR_HOME") / "ledger.sqlite", clock)
+
+
+def findings(settings: Settings, encoder: Embedder | None = None) -> Findings:
+    """This deployment's findings: a file, or the database of ``MIRROR_DATABASE_URL``.
+
+    The index stays under ``home`` wherever the findings are.
+    """
+    home, encoder = _folder(settings.home, "MIRROR_HOME"), encoder or embedder(settings.embedder)
+    url = settings.database_url
+    place = home / "findings.sqlite" if url is None else url.get_secret_value()
+    return Findings(place, encoder.encode, encoder.name, home)
 
 
 def hub(settings: Settings, **how: Any) -> Hub | None:

@@ -562,6 +562,8 @@ class Step(Record):
     judge_usd_low: float = 0.0
     judge_usd: float = 0.0
     judge_usd_high: float = 0.0
+    reused: int = 0
+    measured: str | None = None
 
 
 class Plan(Record):
@@ -965,15 +967,34 @@ class Decision(Record):
     caveats: tuple[str, ...] = ()
 
 
+FindingKind = Literal[
+    "characterization", "evaluation", "contamination", "decision", "preference", "reopened"
+]
+
+
 class Finding(Record):
-    """Something worth remembering across threads, recalled by meaning and cited by date."""
+    """Something worth remembering across threads, recalled by meaning and cited by date.
+
+    ``subject`` is what it is about, in a form that another finding about the same has too; of two
+    with one subject the later counts. ``says``: what it says of that, short; None for an
+    ``evaluation``, whose ``score`` says it. ``model``, ``revision`` and ``registry`` are what it
+    rests on: when they change it is stale. ``note``: what to mind about it; it is written when the
+    finding is recalled and never kept.
+    """
 
     id: str
-    kind: Literal["characterization", "evaluation", "decision", "preference"]
+    kind: FindingKind
     text: str
     at: str
     thread: str | None = None
     run: str | None = None
+    subject: str | None = None
+    says: str | None = None
+    model: str | None = None
+    revision: str | None = None
+    registry: str | None = None
+    score: Score | None = None
+    note: str = ""
 
 
 class LedgerEntry(Record):

@@ -208,6 +208,7 @@ class Deps:
     planner: BaseChatModel
     runs: Path
     cache: Path
+    user: str = "someone"
     usd_per_hour: float = 0.0
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0

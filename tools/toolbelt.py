@@ -15,24 +15,23 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
-from memory.records import Balance
-from tools import benchmark_recommender, registry_search, score_lookup
+from tools import benchmark_recommender, recalling, registry_search, remembering, score_lookup
 from tools.benchmark_characterizer import with_samples
 from tools.characterizing import shortlist
-from tools.choosing import community, constraints, funnel
+from tools.choosing import community, constraints, funnel, shortlisting
+from tools.choosing.shortlisting import Grounds
 from tools.clients.advisor import advisor
 from tools.clients.items import available
 from tools.plans import planning
 from tools.real_task import own_task
 from tools.request import requirements
 from tools.routing import runs
-from tools.scores import prediction
 from tools.scores.related import related
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
-    from memory.records import Candidate, Requirements
+    from memory.records import Candidate, Finding, Requirements
     from tools.deps import Deps
     from tools.dossier import Dossier
     from tools.scores.related import Related
@@ -80,10 +79,14 @@ class Nothing(Arguments):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a tool says to the model and the user, and what it adds to the dossier."""
+    """What a tool says to the model and the user, and what it adds to the dossier.
+
+    ``told`` is what the user reads where that is not ``text``: without the model's envelopes.
+    """
 
     text: str
     found: Dossier
+    told: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,25 +118,36 @@ class Tool:
         }
 
     def call(self, arguments: dict[str, object], dossier: Dossier, deps: Deps) -> Outcome:
-        """Validate and run.
+        """Validate and run, and recall what is known from before of the tool's stage.
 
         Raises:
             ValidationError: the arguments do not fit the schema.
             MirrorError: the tool can't do it; the line says why.
         """
-        return self.run(self.arguments.model_validate(arguments), dossier, deps)
+        outcome = self.run(self.arguments.model_validate(arguments), dossier, deps)
+        recalled = recalling.at_stage(
+            self.name, cast("Dossier", {**dossier, **outcome.found}), deps
+        )
+        return _reminded(outcome, [*(dossier.get("recalled") or ())], recalled)
 
 
 def recall_findings(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:
     """Recall earlier findings about such a request."""
-    found = [
-        finding
-        for finding, similarity in deps.findings.recall(asked.query or dossier["request"], 3)
-        if similarity > 0.5
-    ]
-    lines = [f"{finding.at[:10]}: {finding.text}" for finding in found]
-    text = "Remembered: " + " · ".join(lines) if lines else "Nothing remembered about this yet."
-    return Outcome(text, {"recalled": found})
+    found = recalling.recall(asked.query or dossier["request"], deps)
+    if not found:
+        return Outcome("Nothing remembered about this yet.", {"recalled": []})
+    return Outcome(recalling.enclosed(found), {"recalled": found}, recalling.in_words(found))
+
+
+def _reminded(outcome: Outcome, before: list[Finding], recalled: list[Finding]) -> Outcome:
+    """The outcome with what was recalled beside it."""
+    if not recalled:
+        return outcome
+    return Outcome(
+        f"{outcome.text}\n{recalling.enclosed(recalled)}",
+        {**outcome.found, "recalled": [*before, *recalled]},
+        f"{outcome.told or outcome.text}\n{recalling.in_words(recalled)}",
+    )
 
 
 def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Outcome:
@@ -149,6 +163,8 @@ def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Out
 def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 1: keep the models that meet the critical requirements."""
     needed = _known(dossier.get("requirements"))
+    thread, run, at = dossier.get("thread"), dossier.get("run"), _now(deps)
+    deps.findings.remember(*remembering.preferences(needed, deps.user, at, thread, run))
     result, _ = funnel.critical(deps.registry.models, needed)
     if not result.survivors:
         raise NothingSurvives(
@@ -243,54 +259,34 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the set S* of RELM's Eq. 1 (at most ten models)."""
     candidates, benchmarks = _known(dossier.get("candidates")), _known(dossier.get("benchmarks"))
     scores = _known(dossier.get("scores"))
-    names = [candidate.model for candidate in candidates]
-    copies = {candidate.model: candidate.variants for candidate in candidates}
-    columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
-    columns |= {score.benchmark: score.protocol for score in scores}
     suspected = deps.ledger.checks()
-    predicted = prediction.predict(
-        names,
-        columns,
-        deps.scores.observations(),
-        deps.registry,
-        copies,
-        suspected,
+    observed = deps.scores.observations()
+    grounds = Grounds(observed, deps.registry, suspected, deps.embedder, deps.cache)
+    needed, balance = _known(dossier.get("requirements")), dossier.get("balance")
+    found = shortlisting.shortlist(needed, candidates, benchmarks, scores, grounds, balance)
+    chosen = [deps.registry.models[one.model] for one in found.selected]
+    version, at = deps.registry.version, _now(deps)
+    deps.findings.remember(
+        *(remembering.characterization(one, version, at, dossier.get("run")) for one in chosen)
     )
-    balance = dossier.get("balance") or Balance()
-    others = _related(_known(dossier.get("requirements")), names, copies, deps, columns)
-    selected = score_lookup.select(
-        candidates,
-        benchmarks,
-        scores,
-        predicted,
-        suspected,
-        others,
-        alpha=balance.alpha,
-        beta=balance.beta,
-    )
-    arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
-    kept = {one.model for one in selected} | {arm.model for arm in arms}
-    predicted = [one for one in predicted if one.model in kept]
-    beside = community.signals([one.model for one in selected], deps.registry, deps.clock())
+    arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in candidates])
+    kept = {one.id for one in chosen} | {arm.model for arm in arms}
+    predicted = [one for one in found.predicted if one.model in kept]
+    beside = community.signals([one.id for one in chosen], deps.registry, deps.clock())
     return Outcome(
-        score_lookup.shortlisted(selected, predicted, others)
+        score_lookup.shortlisted(found.selected, predicted, found.related)
         + score_lookup.doubted(scores, suspected)
         + community.flagged(beside),
-        {"selected": selected, "predicted": predicted},
+        {"selected": found.selected, "predicted": predicted},
     )
 
 
 def _related(
-    needed: Requirements,
-    models: list[str],
-    copies: Mapping[str, tuple[str, ...]],
-    deps: Deps,
-    leave_out: Collection[str] = (),
+    needed: Requirements, models: list[str], copies: Mapping[str, tuple[str, ...]], deps: Deps
 ) -> Related:
     """What benchmarks related to the request say of ``models``."""
     text = " ".join([needed.text, *needed.domains])
-    observed = deps.scores.observations()
-    return related(text, models, observed, deps.embedder, deps.cache, copies, leave_out=leave_out)
+    return related(text, models, deps.scores.observations(), deps.embedder, deps.cache, copies)
 
 
 def advise_routing(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
@@ -348,6 +344,10 @@ def offered(dossier: Dossier) -> list[Tool]:
 def _missing(tool: Tool, dossier: Dossier) -> bool:
     unknown = cast("dict[str, object]", dossier).get(tool.fills) is None
     return unknown and tool.applies(dossier)
+
+
+def _now(deps: Deps) -> str:
+    return deps.clock().isoformat(timespec="seconds")
 
 
 def _known(value: T | None) -> T:

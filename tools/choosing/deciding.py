@@ -22,22 +22,20 @@ from tools.choosing.caveats import caveats, reservations
 from tools.choosing.comparing import lowered
 from tools.choosing.tally import Tally
 from tools.herd.contamination import factors, suspicion
-from tools.herd.race import HerdRace, RaceEnd
+from tools.herd.race import HerdRace, RaceEnd, drawn_items
 from tools.methods.intervals import pool
 from tools.real_task import authoring, own_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
     from memory.records import (
         Arm,
-        BenchmarkChoice,
         Comparison,
         Contamination,
+        ItemResult,
         Judging,
         Measurement,
-        Plan,
         Prediction,
         Score,
         Selected,
@@ -88,32 +86,13 @@ class Conclusion:
 def decide(dossier: Dossier, deps: Deps) -> Decision:
     """Conclude from what ``dossier`` and the ledger hold. Works with no measurement at all."""
     plan, measurements = dossier.get("plan"), dossier.get("measurements") or []
-    judging = dossier.get("judging") or []
-    weights = _weights(dossier.get("benchmarks") or (), judging)
-    measured = {measurement.arm for measurement in measurements}
-    found = dossier.get("contamination") or []
-    comparisons, race = (
-        _compared(plan, measured, weights, factors(found), deps)
-        if plan and measured
-        else ([], RaceEnd())
-    )
-    conclusion = conclude(
-        Evidence(
-            measurements=measurements,
-            comparisons=comparisons,
-            race=race,
-            weights=weights,
-            selected=dossier.get("selected") or (),
-            scores=dossier.get("scores") or (),
-            predicted=[one for one in dossier.get("predicted") or () if one.trusted],
-            arms=list(dict.fromkeys(step.arm for step in plan.steps)) if plan else (),
-            not_measured=_not_measured(dossier),
-            contamination=found,
-            suspected=deps.ledger.checks(),
-            judging=judging,
-            made_up=_made_up(dossier, deps),
-        )
-    )
+    comparisons: list[Comparison] = []
+    race = RaceEnd()
+    if plan and measurements:
+        drawn = drawn_items(plan, deps.runner)
+        comparisons, race = compared(dossier, drawn, herd_runner.results(plan, deps))
+    suspected, made_up = deps.ledger.checks(), _made_up(dossier, deps)
+    conclusion = conclude(evidence(dossier, comparisons, race, suspected, made_up))
     run = dossier["run"]
     return Decision(
         thread=dossier["thread"],
@@ -131,12 +110,6 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
     )
 
 
-def _weights(benchmarks: Sequence[BenchmarkChoice], judging: Sequence[Judging]) -> dict[str, float]:
-    """σ_bench by benchmark, lowered where a judge failed its controls: for all arms alike."""
-    trust = {one.benchmark: one.weight for one in judging}
-    return {one.task: one.weight * trust.get(one.task, 1.0) for one in benchmarks}
-
-
 def _made_up(dossier: Dossier, deps: Deps) -> str:
     needed = dossier.get("requirements")
     if needed is None or needed.examples is None or not dossier.get("measurements"):
@@ -144,21 +117,53 @@ def _made_up(dossier: Dossier, deps: Deps) -> str:
     return own_task.made_up(deps.examples.get(needed.examples)) or ""
 
 
-def _compared(
-    plan: Plan,
-    measured: AbstractSet[str],
-    weights: Mapping[str, float],
-    less: Mapping[tuple[str, str], float],
-    deps: Deps,
+def compared(
+    dossier: Dossier, drawn: Mapping[str, Sequence[str]], results: Sequence[ItemResult]
 ) -> tuple[list[Comparison], RaceEnd]:
-    """How any two of the measured arms compare, and where their race stands."""
-    results = [one for one in herd_runner.results(plan, deps) if one.arm in measured]
-    herd = HerdRace.of(plan, deps.runner, results)
+    """How any two measured arms compare on the items ``drawn``, and where their race stands."""
+    plan = dossier.get("plan")
+    measured = {measurement.arm for measurement in dossier.get("measurements") or ()}
+    came = [one for one in results if one.arm in measured]
+    herd = HerdRace.on(plan, drawn, came) if plan and measured else None
     if herd is None:
         return [], RaceEnd()
     for arm in herd.arms.keys() - measured:
         herd.race.withdraw(arm)
-    return herd.comparisons(results, weights, less), herd.end()
+    less = factors(dossier.get("contamination") or ())
+    return herd.comparisons(came, _weights(dossier), less), herd.end()
+
+
+def evidence(
+    dossier: Dossier,
+    comparisons: Sequence[Comparison],
+    race: RaceEnd,
+    suspected: Sequence[Contamination],
+    made_up: str = "",
+) -> Evidence:
+    """What a dossier holds to conclude from; the rest as in ``Evidence``."""
+    plan = dossier.get("plan")
+    return Evidence(
+        measurements=dossier.get("measurements") or (),
+        comparisons=comparisons,
+        race=race,
+        weights=_weights(dossier),
+        selected=dossier.get("selected") or (),
+        scores=dossier.get("scores") or (),
+        predicted=[one for one in dossier.get("predicted") or () if one.trusted],
+        arms=list(dict.fromkeys(step.arm for step in plan.steps)) if plan else (),
+        not_measured=_not_measured(dossier),
+        contamination=dossier.get("contamination") or (),
+        suspected=suspected,
+        judging=dossier.get("judging") or (),
+        made_up=made_up,
+    )
+
+
+def _weights(dossier: Dossier) -> dict[str, float]:
+    """σ_bench by benchmark, lowered where a judge failed its controls: for all arms alike."""
+    trust = {one.benchmark: one.weight for one in dossier.get("judging") or ()}
+    benchmarks = dossier.get("benchmarks") or ()
+    return {one.task: one.weight * trust.get(one.task, 1.0) for one in benchmarks}
 
 
 def conclude(evidence: Evidence) -> Conclusion:

@@ -108,7 +108,7 @@ class Meter:
         """Load and probe; dollars that were reserved for it."""
         if arm.model == CONSTANT:
             return 0.0
-        first = next(step for step in self.plan.steps if step.arm == arm)
+        first = self._first(arm)
         self._go_on(first)
         what = f"probe {arm.name}"
         expected = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
@@ -186,12 +186,21 @@ class Meter:
         Where those may take all of the step, an item still gets its share of it: one without a
         reserve would pass the cap unasked.
         """
-        first = next(one for one in self.plan.steps if one.arm == step.arm)
-        loading = self._loading[step.arm.name] if step == first else 0.0
+        loading = self._loading[step.arm.name] if step == self._first(step.arm) else 0.0
         check = self._estimator.checks.seconds(step.arm, step.benchmark)[2]
         own = max(step.usd_high - step.judge_usd_high, 0.0)
         spare = own - loading - self._price(check)
-        return (spare if spare > 0 else own) / step.items
+        share = (spare if spare > 0 else own) / max(step.items - step.reused, 1)
+        if share > 0 or step.arm.model == CONSTANT:
+            return share
+        # All of it was paid for when it was planned, and yet something is to be measured.
+        one = self._estimator.seconds(step.arm, step.benchmark, 1, loaded=True)
+        return self._price(one.high)
+
+    def _first(self, arm: Arm) -> Step:
+        """The step that pays for loading: the first with work to do."""
+        steps = [step for step in self.plan.steps if step.arm == arm]
+        return next((step for step in steps if step.minutes_high > 0), steps[0])
 
     def _go_on(self, step: Step) -> None:
         free = step.arm.model == CONSTANT and not step.judges

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from memory.records import BenchmarkChoice, Model
     from tools.deps import Deps, Runner
     from tools.dossier import Dossier
+    from tools.plans.already_measured import AlreadyMeasured
     from tools.plans.estimating import Estimator
     from tools.plans.judge_plan import Bench, Seated
 
@@ -91,7 +92,13 @@ def reachable(
     return arms, constant, {m: w for m, w in (reasons | told).items() if m not in coming}
 
 
-def fit(estimator: Estimator, minutes: float, seated: Seated, items: int | None) -> Design:
+def fit(
+    estimator: Estimator,
+    known: AlreadyMeasured,
+    minutes: float,
+    seated: Seated,
+    items: int | None,
+) -> Design:
     """The design with most arms, then most benchmarks, then most items that fits ``minutes``."""
     arms = seated.arms
     by_weight = tuple(sorted(seated.choices, key=lambda choice: -choice.weight))
@@ -104,21 +111,22 @@ def fit(estimator: Estimator, minutes: float, seated: Seated, items: int | None)
         for b in range(len(by_weight), 0, -1)
     )
     limit = 60 * minutes
-    design = next((d for d in designs if _expected(estimator, d) <= limit), smallest)
+    design = next((d for d in designs if _expected(estimator, known, d) <= limit), smallest)
     low, high = LEAST_ITEMS, MOST_ITEMS + 1
     while high - low > 1:
         middle = (low + high) // 2
-        fits = _expected(estimator, replace(design, items=middle)) <= limit
+        fits = _expected(estimator, known, replace(design, items=middle)) <= limit
         low, high = (middle, high) if fits else (low, middle)
     return replace(design, items=low)
 
 
-def _expected(estimator: Estimator, design: Design) -> float:
+def _expected(estimator: Estimator, known: AlreadyMeasured, design: Design) -> float:
     """Expected seconds of a design, each arm loading once, the controls of its judges included."""
+    tasks = {choice.task: design.share(choice) for choice in design.benchmarks}
     work = sum(
-        _seconds(estimator, arm, choice.task, design.share(choice), loaded=j > 0).expected
+        seconds.expected
         for arm in design.arms
-        for j, choice in enumerate(design.benchmarks)
+        for seconds in _seconds(estimator, known, design, arm, tasks).values()
     )
     return work + sum(
         _grading(design, arm, choice.task, design.share(choice)).expected
@@ -133,34 +141,63 @@ def _grading(design: Design, arm: Arm, benchmark: str, items: int) -> Range:
     return NOTHING if bench is None else bench.seconds(arm, items)
 
 
-def _seconds(estimator: Estimator, arm: Arm, benchmark: str, items: int, *, loaded: bool) -> Range:
-    """A step's own seconds, its contamination check included."""
-    work = estimator.seconds(arm, benchmark, items, loaded=loaded)
-    check = estimator.checks.seconds(arm, benchmark)
-    return Range(*(a + b for a, b in zip(work, check, strict=True)))
+def _seconds(
+    estimator: Estimator, known: AlreadyMeasured, design: Design, arm: Arm, tasks: Mapping[str, int]
+) -> dict[str, Range]:
+    """Seconds of each step of an arm, contamination checks included, paid-for work left out.
+
+    Loading belongs to the first step that has work to do.
+    """
+    found, loaded = {}, False
+    for benchmark, items in tasks.items():
+        missing = items - _reused(known, design, arm, benchmark, items)
+        check = (0.0, 0.0, 0.0)
+        if not known.checked(arm, benchmark, estimator.checks):
+            check = estimator.checks.seconds(arm, benchmark)
+        work = NOTHING
+        if missing or any(check):
+            work = estimator.seconds(arm, benchmark, missing, loaded=loaded)
+            loaded = True
+        found[benchmark] = Range(*(a + b for a, b in zip(work, check, strict=True)))
+    return found
+
+
+def _reused(known: AlreadyMeasured, design: Design, arm: Arm, benchmark: str, items: int) -> int:
+    """Items paid for before; of a judged benchmark none is promised: its judges may change."""
+    return 0 if benchmark in design.benches else known.items(arm, benchmark, items)
 
 
 def steps(
-    estimator: Estimator, design: Design, constant: Arm, deps: Deps, seed: int, change: str = ""
+    estimator: Estimator,
+    known: AlreadyMeasured,
+    design: Design,
+    constant: Arm,
+    deps: Deps,
+    change: str = "",
 ) -> tuple[Step, ...]:
     """The design as priced steps, the free constant answer last.
 
     ``change``: what is known of the chance that the measurement changes the choice.
     """
     runner = deps.runner
-    drawn = {c.task: _drawable(runner, c.task, design.share(c), seed) for c in design.benchmarks}
+    drawn = {
+        c.task: _drawable(runner, c.task, design.share(c), known.seed) for c in design.benchmarks
+    }
     steps = []
     for arm in (*design.arms, constant):
         rivals = [other.name for other in design.arms if other.name != arm.name]
-        for j, (benchmark, count) in enumerate(drawn.items()):
-            seconds = _seconds(estimator, arm, benchmark, count, loaded=j > 0)
-            step = _step(arm, benchmark, count, seconds, deps)
+        seconds = _seconds(estimator, known, design, arm, drawn)
+        for benchmark, count in drawn.items():
+            step = _step(arm, benchmark, count, seconds[benchmark], deps)
+            reused = _reused(known, design, arm, benchmark, count)
             more = {
                 "could_change": _could_change(arm, rivals, sum(drawn.values()), change),
                 "basis": estimator.basis(arm, benchmark),
+                "reused": reused,
+                "measured": known.when(arm, benchmark, step.protocol) if reused else None,
             }
             if (bench := design.benches.get(benchmark)) is not None:
-                items = runner.items(benchmark, count, seed)
+                items = runner.items(benchmark, count, known.seed)
                 step = _judged(step, bench, items, _grading(design, arm, benchmark, count))
             steps.append(step.model_copy(update=more))
     return tuple(steps)

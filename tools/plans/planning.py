@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Plan
 from tools.plans import hub_lookup, judge_plan, local_plan, renting, unknown_code
+from tools.plans.already_measured import AlreadyMeasured, in_words
 from tools.plans.estimating import Estimator
 from tools.plans.price_book import dollars
 from tools.plans.rented_plan import MOST_ARMS, TOO_MANY, rented
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from memory.records import Arm, BenchmarkChoice, Model, Step
     from tools.deps import Deps
     from tools.dossier import Dossier
+
+SEED = 20_251_202
+"""Of every run's items. The draw of fewer begins the draw of more, so a later run asks first what
+an earlier one paid for and goes on where that stopped. The items are a random sample all the same,
+drawn before anything was known of any arm."""
 
 NO_ITEMS = "not shortlisted, and the weightiest benchmark has no items on this machine"
 
@@ -54,21 +60,20 @@ def make_plan(
     arms, unknown = unknown_code.apart(found)
     choices = [c for c in dossier.get("benchmarks") or () if c.items_source is not None]
     rental = renting.rental(dossier, deps.gpu_usd_per_hour, items)
-    seed = seed_of(dossier["run"])
-    estimator = Estimator.of(deps)
+    estimator, known = Estimator.of(deps), AlreadyMeasured(deps, SEED)
     steps: tuple[Step, ...] = ()
     design = None
     seated = judge_plan.seat(arms[:MOST_ARMS], choices, deps)
     if seated.arms and seated.choices and local_plan.worthwhile(arms, dossier):
-        design = local_plan.fit(estimator, deps.minutes, seated, items)
+        design = local_plan.fit(estimator, known, deps.minutes, seated, items)
         baseline = judge_plan.told(constant, seated)
         change = _change(design, dossier, deps)
-        steps = local_plan.steps(estimator, design, baseline, deps, seed, change)
+        steps = local_plan.steps(estimator, known, design, baseline, deps, change)
         reasons = _reasons(shortlist, reasons, rental, deps) | _left_out(arms, seated, design, deps)
     else:
         steps, reasons = rented(rental, shortlist, constant, dossier, deps)
         reasons |= {arm.name: NO_ITEMS for arm in arms}
-    waiting = _waiting(unknown, choices, design, estimator, constant, deps, seed, items)
+    waiting = _waiting(unknown, choices, design, estimator, known, constant, deps, items)
     reasons |= {arm.model: unknown_code.reason(arm) for arm in unknown} | dict(seated.unjudged)
     budget = needed.budget_usd if needed else None
     if budget is not None and needed and needed.examples:
@@ -78,7 +83,7 @@ def make_plan(
         thread=dossier["thread"],
         run=dossier["run"],
         steps=steps,
-        seed=seed,
+        seed=SEED,
         cap_usd=min(cap for cap in (cap_usd, budget, high) if cap is not None),
         not_measured=reasons,
         registry=deps.registry.version,
@@ -114,9 +119,9 @@ def _waiting(
     choices: Sequence[BenchmarkChoice],
     design: local_plan.Design | None,
     estimator: Estimator,
+    known: AlreadyMeasured,
     constant: Arm,
     deps: Deps,
-    seed: int,
     items: int | None,
 ) -> tuple[Step, ...]:
     """What arms that run code of their own would be measured on, were they ticked.
@@ -130,14 +135,9 @@ def _waiting(
         return ()
     alone = design is None
     if design is None:
-        design = local_plan.fit(estimator, deps.minutes, seated, items)
-    steps = local_plan.steps(estimator, replace(design, arms=seated.arms), constant, deps, seed)
+        design = local_plan.fit(estimator, known, deps.minutes, seated, items)
+    steps = local_plan.steps(estimator, known, replace(design, arms=seated.arms), constant, deps)
     return tuple(step for step in steps if alone or step.arm.model != CONSTANT)
-
-
-def seed_of(run: str) -> int:
-    """The seed of a run's random choices: the first 32 bits of SHA-256 over its id."""
-    return int(_digest(run)[:8], 16)
 
 
 def drop(plan: Plan, names: Sequence[str]) -> Plan:
@@ -191,9 +191,10 @@ def describe(plan: Plan) -> str:
             " (an assumption, MIRROR_GPU_USD_PER_HOUR)"
         )
     lines = [*_downloads(plan), *lines]
+    before = [line] if (line := in_words(plan)) else []
     basis = [f"Time: {plan.steps[0].basis}"] if plan.steps[0].basis else []
     basis += [f"Note: {line}" for line in remarks(plan)]
-    return "\n".join([head, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
+    return "\n".join([head, *before, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
 
 
 def _downloads(plan: Plan) -> list[str]:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from memory import decision_records
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
@@ -29,7 +30,7 @@ from tools.plans.value_of_information import doubt
 from tools.real_task import own_task, prototype_deltas
 from tools.real_task.answer_format import form_of
 from tools.real_task.own_task import kept_name
-from tools.reports import plots
+from tools.reports import plots, recording
 from tools.routing import runs
 from tools.scores import evidence_table
 
@@ -56,12 +57,17 @@ SHOWN, LETTERS = 10, 400  # examples side by side, and letters of each text
 def write(dossier: Dossier, deps: Deps) -> Path:
     """Write the report's files and return their folder; a second writing replaces the first.
 
+    The record of the decision stands beside it (``memory.decision_records``).
+
     Raises:
         MirrorError: the folder can't be written (no room, no permission); the line names it.
+        DamagedStore: it holds a record that was damaged or edited; nothing is written.
     """
     folder = deps.runs / dossier["run"]
+    if (folder / decision_records.NAME).exists():
+        decision_records.load(folder / decision_records.NAME)
     dossier = cast("Dossier", {**dossier, "routing": _routing(dossier, deps)})
-    fallen = eliminated(dossier, deps)
+    fallen = _csv(eliminated(dossier, deps))
     facts = {
         **_facts(dossier),
         "registry": deps.registry.version,
@@ -69,10 +75,14 @@ def write(dossier: Dossier, deps: Deps) -> Path:
     }
     pages = {
         "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
-        "eliminated.csv": _csv(fallen),
+        "eliminated.csv": fallen,
         "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
         "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
     }
+    if dossier.get("decision") is not None:
+        pages[decision_records.NAME] = decision_records.packed(
+            recording.record(dossier, deps, fallen)
+        )
     fresh = folder.with_name(folder.name + ".writing")
     try:
         fresh.mkdir(parents=True, exist_ok=True)

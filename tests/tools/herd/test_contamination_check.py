@@ -16,6 +16,7 @@ from tools.clients.log_probs import TextLogProb, TokenLogProbs
 from tools.deps import silent
 from tools.herd import contamination_check
 from tools.plans import local_plan
+from tools.plans.already_measured import AlreadyMeasured
 from tools.plans.estimating import Estimator
 
 NAME, TASK = "o/model", "pubmedqa"
@@ -54,7 +55,9 @@ def make(tmp_path):
         design = local_plan.Design(
             (arm,), (BenchmarkChoice(task=TASK, weight=1.0, reason="", items_source="here"),), 8
         )
-        steps = local_plan.steps(Estimator.of(deps), design, constant, deps, SEED)
+        steps = local_plan.steps(
+            Estimator.of(deps), AlreadyMeasured(deps, SEED), design, constant, deps
+        )
         high = sum(step.usd_high for step in steps)
         cap = high if cap is None else cap
         plan = Plan(thread="t", run=run, steps=steps, seed=SEED, cap_usd=cap)
