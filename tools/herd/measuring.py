@@ -114,10 +114,12 @@ class Meter:
         self.deps.ledger.expect(
             self._estimator.forecast_loading(self.plan.run, arm, first.benchmark, what)
         )
-        with self._paid(what, loading):
+        with self._paid(what, loading) as bill:
             self.deps.progress(Progress(what, 0))
             with self.turns.elsewhere():
+                begin = time.monotonic()
                 self.deps.runner.probe(arm)
+                bill.seconds = time.monotonic() - begin  # waiting for the turn costs nothing
         return loading
 
     def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
