@@ -8,6 +8,7 @@ Fakes of each protocol are in ``tools.clients.fakes``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from memory.scores import Scores
     from tools.clients.hub import Hub
     from tools.clients.log_probs import TextLogProb
+    from tools.registry_index import RegistryIndex
+    from tools.registry_search import SearchIndex
 
 
 class Embedder(Protocol):
@@ -57,6 +60,10 @@ class Runner(Protocol):
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """Which of these can be measured, and for each other one why not."""
+        ...
+
+    def here(self) -> frozenset[str]:
+        """Ids or aliases of the models that may be measured at all, for asking ``arms`` of few."""
         ...
 
     def protocol(self, benchmark: str) -> str:
@@ -172,3 +179,17 @@ class Deps:
     minutes: float = 2.0
     hub: Hub | None = None
     progress: Callable[[Progress], None] = field(default=silent)
+
+    @cached_property
+    def index(self) -> RegistryIndex:
+        """The registry ready to be asked, from the cache or made now."""
+        from tools.registry_index import RegistryIndex
+
+        return RegistryIndex.opened(self.registry, self.cache)
+
+    @cached_property
+    def searching(self) -> SearchIndex:
+        """``index`` with its labels embedded; raises ``MirrorError`` without an embedding model."""
+        from tools.registry_search import SearchIndex
+
+        return SearchIndex.of(self.index, self.embedder, self.cache, self.progress)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
-from tools import benchmark_recommender, registry_search, score_lookup
-from tools.choosing import constraints, funnel
+from tools import benchmark_recommender, score_lookup
+from tools.choosing import candidates, funnel
 from tools.clients.items import available
 from tools.plans import planning
 from tools.real_task import own_task
@@ -26,7 +26,6 @@ from tools.scores import prediction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memory.records import Candidate, Requirements
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -138,8 +137,8 @@ def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Out
 def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 1: keep the models that meet the critical requirements."""
     needed = _known(dossier.get("requirements"))
-    result, _ = funnel.critical(deps.registry.models, needed)
-    if not result.survivors:
+    result, _ = funnel.critical(deps.index.columns, needed)
+    if not result.remaining:
         raise NothingSurvives(
             f"None of {result.considered:,} models passes stage 1. "
             + funnel.best_relaxation(result)
@@ -150,40 +149,15 @@ def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 def rank_candidates(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 2: weigh domain, languages and ecosystem, and rank by relevance."""
     needed = _known(dossier.get("requirements"))
-    survivors = _known(dossier.get("critical")).survivors
-    models = {name: deps.registry.models[name] for name in survivors}
-    result, _ = funnel.important(models, needed, deps.registry.models)
-    if not result.survivors:
+    result, ranked = candidates.weigh(needed, deps)
+    if not result.remaining:
         raise NothingSurvives(
             f"None of {result.considered:,} models passes stage 2. "
             + funnel.best_relaxation(result)
         )
-    ranked = registry_search.search(needed, deps.registry, result.survivors, deps)
     lead = ", ".join(candidate.model for candidate in ranked[:3])
     text = f"{funnel.describe(result)}; most relevant: {lead}"
-    return Outcome(text, {"important": result, "candidates": _kept(ranked, needed, deps)})
-
-
-def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Candidate]:
-    """The first 200 with what to mind about them, and any later one that can be measured here.
-
-    The state is written to disk after every step, so thousands of also-rans stay out of it.
-    """
-    first, rest = ranked[:200], ranked[200:]
-    arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in rest])
-    here = {arm.model for arm in arms}
-    parents, copies = constraints.graph(deps.registry.models), funnel.variants(deps.registry.models)
-    return [
-        one.model_copy(
-            update={
-                "warnings": funnel.warnings(
-                    deps.registry.models[one.model], deps.registry.models, needed, parents
-                ),
-                "variants": copies.get(one.model, ()),
-            }
-        )
-        for one in [*first, *(one for one in rest if one.model in here)]
-    ]
+    return Outcome(text, {"important": result, "candidates": ranked})
 
 
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:

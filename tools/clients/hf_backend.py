@@ -60,6 +60,11 @@ class HfBackend:
         }
         return arms, missing
 
+    def here(self) -> frozenset[str]:
+        """The models whose weights are on this machine."""
+        found, _ = weights.find(self._models_dir, self._hf_cache)
+        return frozenset(one.model for one in found)
+
     def load(self, arm: Arm, ask: Ask) -> None:
         """Unpack GGUF when that was not done yet, check the folder and load it.
 

@@ -9,13 +9,13 @@ Everything from outside is escaped by Jinja; nothing in a card or an answer can 
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import json
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
@@ -30,6 +30,8 @@ from tools.reports import plots
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memory.records import Elimination, Measurement, Prediction
     from tools.deps import Deps
     from tools.dossier import Dossier
@@ -46,11 +48,9 @@ def write(dossier: Dossier, deps: Deps) -> Path:
         MirrorError: the folder can't be written (no room, no permission); the line names it.
     """
     folder = deps.runs / dossier["run"]
-    fallen = eliminated(dossier, deps)
     facts = {**_facts(dossier), "registry": deps.registry.version}
     pages = {
         "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
-        "eliminated.csv": _csv(fallen),
         "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
         "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
     }
@@ -59,6 +59,8 @@ def write(dossier: Dossier, deps: Deps) -> Path:
         fresh.mkdir(parents=True, exist_ok=True)
         for name, text in pages.items():
             (fresh / name).write_text(text, "utf-8")
+        with (fresh / "eliminated.csv").open("w", encoding="utf-8", newline="") as file:
+            _csv(eliminated(dossier, deps), file)
         if folder.exists():
             shutil.rmtree(folder)
         fresh.rename(folder)
@@ -70,23 +72,21 @@ def write(dossier: Dossier, deps: Deps) -> Path:
     return folder
 
 
-def eliminated(dossier: Dossier, deps: Deps) -> list[Elimination]:
+def eliminated(dossier: Dossier, deps: Deps) -> Iterable[Elimination]:
     """Each model that fell in stage 1 or 2, with the one reason, in registry order."""
-    needed, critical = dossier.get("requirements"), dossier.get("critical")
-    if needed is None or critical is None:
-        return []
-    _, first = funnel.critical(deps.registry.models, needed)
-    kept = {name: deps.registry.models[name] for name in critical.survivors}
-    _, second = funnel.important(kept, needed, deps.registry.models)
-    return [*first, *second]
+    needed = dossier.get("requirements")
+    if needed is None or dossier.get("critical") is None:
+        return ()
+    columns = deps.index.columns
+    _, first = funnel.critical(columns, needed)
+    _, second = funnel.important(funnel.meeting(columns, needed), needed, columns)
+    return itertools.chain(first, second)
 
 
-def _csv(fallen: list[Elimination]) -> str:
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
+def _csv(fallen: Iterable[Elimination], file: TextIO) -> None:
+    rows = csv.writer(file, lineterminator="\n")
     rows.writerow(["model", "stage", "constraint", "reason"])
     rows.writerows((one.model, one.stage, one.constraint, one.reason) for one in fallen)
-    return out.getvalue()
 
 
 def _facts(dossier: Dossier) -> dict[str, Any]:
