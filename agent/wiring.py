@@ -69,7 +69,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
     tasks = ExampleSets(home / "examples")
     return Deps(
         clock=clock,
-        registry=Registry.load(),
+        registry=registry(home, cache),
         scores=scores(settings),
         findings=Findings(home / "findings.sqlite", encoder.encode, encoder.name),
         ledger=Ledger(home / "ledger.sqlite", clock),
@@ -124,6 +124,12 @@ def scores(settings: Settings) -> Scores:
     if settings.database_url is not None:
         return Scores(settings.database_url.get_secret_value())
     return Scores(_folder(settings.home, "MIRROR_HOME") / "scores.sqlite")
+
+
+def registry(home: Path, cache: Path) -> Registry:
+    """The registry that was synced to ``home``, else the bundled one."""
+    synced = home / "registry" / "models.parquet"
+    return Registry.synced(synced, cache) if synced.exists() else Registry.load()
 
 
 def hub(settings: Settings) -> Hub | None:

@@ -98,7 +98,7 @@ def _relations(n: int, data: Path, rng: np.random.Generator) -> pl.Series:
 
 def _edges(names: pl.Series, base: Rows, second: Rows, relation: pl.Series) -> pl.Series:
     how = relation.set(pl.Series(second >= 0), "merge")
-    both = []
+    both: list[pl.Series] = []
     for parent in (base, second):
         edge = pl.DataFrame(
             {
@@ -122,7 +122,7 @@ def _edges(names: pl.Series, base: Rows, second: Rows, relation: pl.Series) -> p
 def _zipf(n: int, vocabulary: int, rng: np.random.Generator) -> Rows:
     """``n`` ranks below ``vocabulary``, the r-th (from 1) with probability ~ r^-ZIPF."""
     mass = np.cumsum(np.arange(1, vocabulary + 1, dtype=np.float64) ** -ZIPF)
-    return np.searchsorted(mass, rng.random(n) * mass[-1])
+    return np.asarray(np.searchsorted(mass, rng.random(n) * mass[-1]))
 
 
 def _names(n: int, words: list[str], rng: np.random.Generator) -> pl.Series:

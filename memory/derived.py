@@ -2,12 +2,13 @@
 
 A folder is written beside its place and renamed into it, so a reader sees all of it or nothing.
 One process makes it while others wait; what a running process has mapped stays valid when the
-folder is replaced. ``contents.json`` lists the files: their sizes are checked at every opening,
-and the checksums of those below ``CHECKED`` bytes (to read gigabytes would cost what mapping saves).
+folder is replaced. ``contents.json`` lists the files: their sizes are checked at every opening, and
+the checksums of those below ``CHECKED`` bytes: to read gigabytes would cost what mapping saves.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -62,10 +63,8 @@ def _opened(folder: Path, read: Callable[[Path], T]) -> T:
         if damaged or (size < CHECKED and zlib.crc32(file.read_bytes()) != checksum):
             raise DamagedStore(f"{file} is damaged")
     found = read(folder)
-    try:
+    with contextlib.suppress(OSError):  # a folder of someone else's
         folder.touch()  # the last used are kept
-    except OSError:
-        pass  # a folder of someone else's
     return found
 
 

@@ -21,7 +21,7 @@ from memory.errors import BadRequest, DamagedStore
 from memory.records import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import polars as pl
 
@@ -114,14 +114,17 @@ class Registry:
         """The place of exactly this id in ``ids``; None when it is not there."""
         return self._places.get(id) if self._mapped is None else self._mapped.row(id)
 
-    def many(self, ids: Iterable[str]) -> list[Model]:
-        """The records of these ids, in their order."""
-        return [self.models[id] for id in ids] if self._mapped is None else self._mapped.many(ids)
+    def names_at(self, rows: list[int]) -> list[str]:
+        """The ids in these rows, at once."""
+        if self._mapped is None:
+            return [self._listed[row] for row in rows]
+        return self._mapped.names_at(rows)
 
     def children(self, id: str) -> tuple[Model, ...]:
         """Models made directly from this one (finetunes, quantizations, mirrors, merges)."""
         parent = self.get(id).id
-        return tuple(self.many(self._edges.filter(self._edges["parent"] == parent)["id"]))
+        made = self._edges.filter(self._edges["parent"] == parent)["id"]
+        return tuple(self.models[id] for id in made)
 
     @property
     def _mapped(self) -> Rows | None:

@@ -18,7 +18,7 @@ from memory.errors import DamagedStore
 from memory.registry_table import COLUMNS, models, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from memory.records import Model
@@ -77,8 +77,8 @@ class Rows(Mapping[str, "Model"]):
         rows = self._named(name)
         if not rows:
             return None
-        ids = self.table["id"]
-        return next((ids[row] for row in rows if ids[row] == name), ids[rows[0]])
+        names = self.names_at(rows)
+        return name if name in names else names[0]
 
     def near(self, name: str) -> list[str]:
         """Up to three ids whose names look like this one."""
@@ -88,12 +88,9 @@ class Rows(Mapping[str, "Model"]):
         rows = dict(around.select("name", "row").iter_rows())
         return [self.table["id"][rows[one]] for one in close]
 
-    def many(self, ids: Iterable[str]) -> list[Model]:
-        """The records of these ids, in their order; faster than one by one."""
-        found = [(id, self.row(id)) for id in ids]
-        if absent := next((id for id, row in found if row is None), None):
-            raise KeyError(absent)
-        return list(models(self.table[[row for _, row in found]]))
+    def names_at(self, rows: list[int]) -> list[str]:
+        """The ids in these rows."""
+        return self.table["id"].gather(rows).to_list()
 
     def _span(self, name: str) -> tuple[int, int]:
         lower = pl.Series([name]).str.to_lowercase()[0]

@@ -12,6 +12,7 @@ all of it is said of a handful of models. A label of theirs is kept when at leas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ from tools.characterizer import HERITABLE, LETTERS, NAMED, SOURCES
 from tools.methods.propagation import Transfer, propagate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -50,6 +51,11 @@ class Characteristics:
 
     labels: tuple[str, ...]
     matrix: sparse.csc_array
+
+    @cached_property
+    def column(self) -> Mapping[str, int]:
+        """label -> its column."""
+        return {label: k for k, label in enumerate(self.labels)}
 
     @property
     def own(self) -> sparse.csc_array:

@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -31,7 +31,7 @@ from tools.methods.relevance import rarity
 from tools.request import domains, languages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,11 +45,12 @@ _NUMBERS = ("root", "params", "estimated", "context")
 _SPARSE = ("data", "indices", "indptr")
 
 V = TypeVar("V")
+W = TypeVar("W")
 
 
 @dataclass(frozen=True)
 class RegistryIndex:
-    """``columns`` for the funnel, ``characteristics`` C and their ``indicators`` (K x K) for search.
+    """``columns`` for the funnel; ``characteristics`` C and ``indicators`` (K x K) for search.
 
     ``rarity`` (K,) of each characteristic; ``alphabetical`` (M,) the rank of each id.
     """
@@ -93,10 +94,17 @@ class RegistryIndex:
     def write(self, folder: Path) -> None:
         """Put everything but the registry into files of ``folder``."""
         c, found = self.columns, self.characteristics
-        arrays = {name: getattr(c, name) for name in _NUMBERS}
+        arrays: dict[str, NDArray[Any]] = {name: getattr(c, name) for name in _NUMBERS}
         arrays |= {"rarity": self.rarity, "alphabetical": self.alphabetical}
-        texts = {"labels": found.labels, "expected": sorted(c.expected)}
-        for name, pairs in (("allowed", c.allowed), ("fitting", c.fitting)):
+        texts: dict[str, Sequence[object]] = {
+            "labels": found.labels,
+            "expected": sorted(c.expected),
+        }
+        profiled: list[tuple[str, Pairs[Any, Any]]] = [
+            ("allowed", c.allowed),
+            ("fitting", c.fitting),
+        ]
+        for name, pairs in profiled:
             arrays[name] = pairs.codes
             for side, one in (("first", pairs.first), ("second", pairs.second)):
                 arrays[f"{name}.{side}"] = one.codes
@@ -112,39 +120,33 @@ class RegistryIndex:
         """What ``write`` put there, memory-mapped. Raises ``ValueError`` or ``OSError``."""
         texts = json.loads((folder / "texts.json").read_bytes())
 
-        def array(name: str) -> NDArray:
-            return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        def array(name: str) -> NDArray[Any]:
+            return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
 
-        def profiles_of(name: str, make: Callable[..., V]) -> Profiles[V]:
+        def profiles_of(name: str, make: Callable[[Any], V]) -> Profiles[V]:
             return Profiles(array(name), [make(one) for one in texts[name]])
 
+        def pairs(name: str, first: Callable[[Any], V], second: Callable[[Any], W]) -> Pairs[V, W]:
+            one, two = f"{name}.first", f"{name}.second"
+            return Pairs(array(name), profiles_of(one, first), profiles_of(two, second))
+
+        def parts(name: str) -> Any:
+            return tuple(array(f"{name}.{part}") for part in _SPARSE)
+
         labels, m = tuple(texts["labels"]), len(registry.ids)
-        allowed = Pairs(
-            array("allowed"),
-            profiles_of("allowed.first", lambda v: Role(*v)),
-            profiles_of("allowed.second", lambda v: Terms(*v)),
+        k = len(labels)
+        spoken: Callable[[Sequence[str]], Sequence[str]] = tuple
+        columns = Columns(
+            registry,
+            allowed=pairs("allowed", lambda v: Role(*v), lambda v: Terms(*v)),
+            fitting=pairs("fitting", spoken, lambda v: Package(*v)),
+            expected=frozenset(texts["expected"]),
+            **{name: array(name) for name in _NUMBERS},
         )
-        fitting = Pairs(
-            array("fitting"),
-            profiles_of("fitting.first", tuple),
-            profiles_of("fitting.second", lambda v: Package(*v)),
-        )
-        matrix, told = (
-            kind(tuple(array(f"{name}.{part}") for part in _SPARSE), shape=(rows, len(labels)))
-            for kind, name, rows in (
-                (sparse.csc_array, "matrix", m),
-                (sparse.csr_array, "indicators", len(labels)),
-            )
-        )
-        numbers = {name: array(name) for name in _NUMBERS}
-        expected = frozenset(texts["expected"])
-        return cls(
-            Columns(registry, allowed=allowed, fitting=fitting, expected=expected, **numbers),
-            Characteristics(labels, matrix),
-            told,
-            array("rarity"),
-            array("alphabetical"),
-        )
+        matrix = sparse.csc_array(parts("matrix"), shape=(m, k))
+        told = sparse.csr_array(parts("indicators"), shape=(k, k))
+        known = Characteristics(labels, matrix)
+        return cls(columns, known, told, array("rarity"), array("alphabetical"))
 
 
 def _code() -> str:

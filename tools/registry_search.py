@@ -87,12 +87,12 @@ class SearchIndex:
     def relevance(self, requirements: Requirements, embedder: Embedder) -> Relevance:
         """σ_model of every model; a domain that the request states outright matches fully."""
         query = " ".join([requirements.text, *requirements.domains])
-        labels = self.index.characteristics.labels
-        cosine = np.zeros(len(labels), dtype=np.float32)
+        column = self.index.characteristics.column
+        cosine = np.zeros(len(column), dtype=np.float32)
         if self.vectors.size:
             cosine[self.compared] = self.vectors @ embedder.encode([query])[0]
-        stated = {f"domain: {domain}" for domain in requirements.domains}
-        cosine[[k for k, label in enumerate(labels) if label in stated]] = 1.0
+        stated = [f"domain: {domain}" for domain in requirements.domains]
+        cosine[[column[label] for label in stated if label in column]] = 1.0
         return relevance(
             cosine,
             self.index.characteristics.matrix,
@@ -143,7 +143,7 @@ class Ranking(Sequence[Candidate]):
     source: RegistryIndex
     result: Relevance
     rows: Rows
-    key: NDArray[np.generic]
+    key: NDArray[np.float64] | NDArray[np.int64]
 
     def best(self, k: int) -> Rows:
         """The rows of the best ``k``, in order."""

@@ -27,14 +27,11 @@ def weigh(needed: Requirements, deps: Deps) -> tuple[Funnel, list[Candidate]]:
     when the embedding model is not installed.
     """
     columns = deps.index.columns
-    rows = funnel.meeting(columns, needed)
-    result, _ = funnel.important(rows, needed, columns)
+    result, fallen = funnel.important(funnel.meeting(columns, needed), needed, columns)
     if not result.remaining:
         return result, []
-    left = funnel.passing(columns, rows, needed)
-    return result, _explained(
-        registry_search.search(needed, deps.registry, left, deps), needed, deps
-    )
+    ranked = registry_search.search(needed, deps.registry, fallen.left, deps)
+    return result, _explained(ranked, needed, deps)
 
 
 def _explained(ranked: Ranking, needed: Requirements, deps: Deps) -> list[Candidate]:
@@ -43,20 +40,21 @@ def _explained(ranked: Ranking, needed: Requirements, deps: Deps) -> list[Candid
     rows = np.concatenate([best, ranked.only(_measurable(deps), but=best)])
     copies, parents = columns.copies(rows), constraints.graph(registry.models)
     found = ranked.explained(rows)
-    models = registry.many(one.model for one in found)
     return [
         one.model_copy(
             update={
-                "warnings": funnel.warnings(model, registry.models, needed, parents),
+                "warnings": funnel.warnings(
+                    registry.models[one.model], registry.models, needed, parents
+                ),
                 "variants": copies.get(one.model, ()),
             }
         )
-        for one, model in zip(found, models, strict=True)
+        for one in found
     ]
 
 
 def _measurable(deps: Deps) -> NDArray[np.int64]:
     """The rows of the models of the registry that can be measured here."""
     known = {deps.registry.find(name) for name in deps.runner.here()} - {None}
-    arms, _ = deps.runner.arms(deps.registry.many(sorted(filter(None, known))))
+    arms, _ = deps.runner.arms([deps.registry.models[id] for id in sorted(filter(None, known))])
     return deps.index.columns.rows(sorted({arm.model for arm in arms} & known))

@@ -79,8 +79,8 @@ class Columns:
     @classmethod
     def of(cls, registry: Registry, facts: pl.DataFrame, edges: Edges) -> Columns:
         """Worked out from ``FACTS`` of the registry's table and its lineage."""
-        root = fold(facts["id"], edges)
-        stated = interned(facts["languages"])
+        root = fold(registry.ids, edges)
+        stated: Profiles[Sequence[str]] = interned(facts["languages"])
         counts = dict(zip(stated.values, stated.counts().tolist(), strict=True))
         return cls(
             registry=registry,
@@ -117,10 +117,9 @@ class Columns:
         found = (self.registry.row(id) for id in among)
         return np.array([row for row in found if row is not None], dtype=np.int64)
 
-    def names(self, rows: NDArray[np.int64]) -> list[str]:
+    def names(self, rows: NDArray[np.integer]) -> list[str]:
         """The ids in these rows."""
-        ids = self.registry.ids
-        return [ids[row] for row in rows.tolist()]
+        return self.registry.names_at(rows.tolist())
 
     def copies(self, rows: NDArray[np.int64]) -> dict[str, tuple[str, ...]]:
         """Of the models in these rows: root -> its copies, sorted."""
@@ -160,7 +159,7 @@ def _terms(facts: pl.DataFrame, edges: Edges) -> Profiles[Terms]:
     return pairs.mapped(lambda v: Terms(*v))
 
 
-def _inherited(stated: Profiles[tuple[str, ...]], edges: Edges) -> Profiles[tuple[str, ...]]:
+def _inherited(stated: Profiles[Sequence[str]], edges: Edges) -> Profiles[Sequence[str]]:
     """The languages of each model or else of the nearest ancestor that states any."""
     some = np.zeros(edges.nodes, dtype=bool)
     some[: edges.models] = np.array([bool(v) for v in stated.values], dtype=bool)[stated.codes]

@@ -70,12 +70,12 @@ def critical(columns: Columns, wanted: Requirements) -> Bits:
     least, most = size_limits(wanted)
     params = columns.params
     if least is not None or most is not None:
-        found |= (params < 0) * bit["size", "unknown"]
+        _mark(found, params < 0, bit["size", "unknown"])
     if most is not None:
-        found |= (params > most) * bit["size", "over"]
+        _mark(found, params > most, bit["size", "over"])
     if least is not None:  # beyond both limits, a model is too large
         under = (params >= 0) & (params < least) & (params <= (np.inf if most is None else most))
-        found |= under * bit["size", "under"]
+        _mark(found, under, bit["size", "under"])
     return found
 
 
@@ -94,15 +94,19 @@ def important(columns: Columns, rows: Rows, wanted: Requirements) -> Bits:
     found = pairs[fitting.codes[rows]]
     if wanted.context is not None:
         context = columns.context[rows]
-        found |= (context < 0) * bit["context", "unknown"]
-        found |= ((context >= 0) & (context < wanted.context)) * bit["context", "short"]
+        _mark(found, context < 0, bit["context", "unknown"])
+        _mark(found, (context >= 0) & (context < wanted.context), bit["context", "short"])
     return found
 
 
-def _bits(faults: Sequence[Fault]) -> Mapping[tuple[str, str], np.uint8]:
+def _bits(faults: Sequence[Fault]) -> Mapping[tuple[str, str], int]:
     """(constraint, kind) -> its bit; no kind, no bit."""
-    none = {(fault.constraint, ""): np.uint8(0) for fault in faults}
-    return none | {tuple(fault): np.uint8(1 << k) for k, fault in enumerate(faults)}
+    none = {(fault.constraint, ""): 0 for fault in faults}
+    return none | {(fault.constraint, fault.kind): 1 << k for k, fault in enumerate(faults)}
+
+
+def _mark(found: Bits, failing: NDArray[np.bool_], bit: int) -> None:
+    found |= failing * np.uint8(bit)
 
 
 def reason(columns: Columns, row: int, fault: Fault, wanted: Requirements) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast, overload
 
 import numpy as np
 
@@ -68,7 +68,7 @@ IMPORTANT_LOOSENINGS = (
 class Eliminations(Sequence[Elimination]):
     """The models that fell, in order; each record is made when it is asked for.
 
-    ``rows`` (n,) of the models and the ``first`` fault bit of each.
+    ``rows`` (n,) of the models and the ``first`` fault bit of each; ``left``: those that passed.
     """
 
     columns: Columns
@@ -76,6 +76,7 @@ class Eliminations(Sequence[Elimination]):
     stage: Stage
     rows: Rows
     first: Bits
+    left: Rows
 
     def of(self, row: int) -> Elimination:
         """The elimination at place ``row`` of this sequence."""
@@ -174,18 +175,13 @@ def important(
     ``among`` itself, a mapping). Domain does not filter: general models stay, relevance is scored
     later.
     """
-    columns = Columns.over(among if registry is None else registry)
+    columns = Columns.over(cast("Mapping[str, Model]", among) if registry is None else registry)
     rows = columns.rows(among)
     bits = faults.important(columns, rows, wanted)
     return _sifted("important", columns, rows, bits, wanted, IMPORTANT_LOOSENINGS)
 
 
 # --- both stages --------------------------------------------------------------------------
-
-
-def passing(columns: Columns, rows: Rows, wanted: Requirements) -> Rows:
-    """The rows among ``rows`` that pass stage 2."""
-    return rows[faults.important(columns, rows, wanted) == 0]
 
 
 def _sifted(
@@ -199,9 +195,9 @@ def _sifted(
     """What became of the models in ``rows`` with these faults; ``FOLDED`` ones don't count."""
     first = bits & (~bits + np.uint8(1))
     fallen = (first != 0) & (first != FOLDED)
-    left = np.flatnonzero(bits == 0)
+    left = rows[bits == 0]
     folded = int(np.count_nonzero(first == FOLDED))
-    named = rows[left] if len(left) <= NAMED else rows[:0]
+    named = left if len(left) <= NAMED else left[:0]
     funnel = Funnel(
         stage=stage,
         considered=len(bits) - folded,
@@ -211,7 +207,7 @@ def _sifted(
         relaxations=_relaxations(stage, bits, columns.params[rows], loosenings),
         left=len(left),
     )
-    return funnel, Eliminations(columns, wanted, stage, rows[fallen], first[fallen])
+    return funnel, Eliminations(columns, wanted, stage, rows[fallen], first[fallen], left)
 
 
 def _removed(stage: Stage, first: Bits) -> dict[str, int]:

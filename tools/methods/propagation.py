@@ -92,7 +92,9 @@ class Transfer:
         counted = np.asarray(group @ kin.diagonal()).ravel()
         siblings = np.asarray(kin @ group.sum(axis=0)).ravel()
         row, column, strongest, down = _linked(edges.relation[listed], child, parent, m, weights)
-        shared = np.asarray(made_from[row].multiply(made_from[column]).sum(axis=1)).ravel()
+        shared: NDArray[np.float64] = np.asarray(
+            made_from[row].multiply(made_from[column]).sum(axis=1)
+        ).ravel()
         twice = sibling * (np.minimum(shared, 1) if exact else shared)
         beyond = np.where(shared > 0, np.maximum(strongest, sibling) - twice, strongest)
         among = np.asarray(group @ siblings).ravel() - counted
@@ -147,7 +149,7 @@ def _blocks(own: Matrix, w: Transfer) -> Iterator[slice]:
     """Columns in runs that reach about ``BLOCK`` cells by way of siblings."""
     once = sparse.csr_array((np.ones(own.nnz), own.indices, own.indptr), own.shape)
     reached = w.families(once)
-    members = np.asarray(w.group.sum(axis=0)).ravel()
+    members: NDArray[np.float64] = np.asarray(w.group.sum(axis=0)).ravel()
     cells = np.repeat(members, np.diff(reached.indptr))
     fill = np.bincount(reached.indices, cells, minlength=own.shape[1])
     run = np.floor(np.cumsum(fill + np.asarray(once.sum(axis=0)).ravel()) / BLOCK)
