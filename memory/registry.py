@@ -87,7 +87,9 @@ class Registry:
     def find(self, name: str) -> str | None:
         """The id of the model of this id or alias, whatever the case; None when there is none."""
         name = name.strip()
-        return self._names.get(name.lower()) if self._mapped is None else self._mapped.find(name)
+        if self._mapped is not None:
+            return self._mapped.find(name)
+        return name if name in self.models else self._names.get(name.lower())
 
     def get(self, id: str) -> Model:
         """The model of this id or alias, whatever the case.

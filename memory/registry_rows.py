@@ -58,7 +58,7 @@ class Rows(Mapping[str, "Model"]):
     def _mapped(cls, folder: Path) -> Rows:
         try:
             files = [folder / f"{name}.arrow" for name in ("table", "names")]
-            return cls(*(pl.read_ipc(file, memory_map=True, rechunk=False) for file in files))
+            return cls(*(pl.read_ipc(file, memory_map=True) for file in files))
         except pl.exceptions.PolarsError as error:
             raise DamagedStore(f"{folder} is damaged: {error}") from error
 
@@ -155,7 +155,11 @@ def sorted_names(table: pl.DataFrame) -> pl.DataFrame:
     """``name`` (lower case), ``row``, ``own``: ids and aliases by name, ids before aliases."""
     rows = table.select("id", "aliases").with_row_index("row")
     own = rows.select(pl.col("id").alias("name"), "row", pl.lit(value=True).alias("own"))
-    aliases = rows.select(pl.col("aliases").alias("name"), "row").explode("name").drop_nulls()
+    aliases = (
+        rows.select(pl.col("aliases").alias("name"), "row")
+        .explode("name", empty_as_null=True)
+        .drop_nulls()
+    )
     return (
         pl.concat([own, aliases.with_columns(pl.lit(value=False).alias("own"))])
         .with_columns(pl.col("name").str.to_lowercase())
