@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
+from memory.errors import BadRequest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
@@ -20,14 +22,20 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from numpy.typing import NDArray
 
+    from memory.calibrations import Calibrations
+    from memory.characterizations import Characterizations
     from memory.example_sets import ExampleSets
     from memory.findings import Findings
     from memory.ledger import Ledger
     from memory.records import Arm, BenchmarkChoice, ChatReply, ItemResult, Model
     from memory.registry import Registry
     from memory.scores import Scores
+    from tools.characterizing.sources import Sources
     from tools.clients.hub import Hub
+    from tools.clients.hub_download import Downloads
+    from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
+    from tools.judging.chat import PricedChat
     from tools.registry_index import RegistryIndex
     from tools.registry_search import SearchIndex
 
@@ -99,6 +107,14 @@ class Reader(Protocol):
         """Runs of texts as the benchmark's file has them, all of one length; empty: unknown."""
         ...
 
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """``count`` questions with options in the file's order, always the same; empty: none."""
+        ...
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Whether ``log_probs`` says of this arm how likely each token is, and every other."""
+        ...
+
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
         """Low, expected and high wall time of ``log_probs`` for a loaded arm."""
         ...
@@ -158,9 +174,19 @@ def silent(_: Progress) -> None:
     """Show nothing: the progress sink of scripts and tests."""
 
 
+def nobody(judge: str) -> PricedChat:
+    """No judge can be asked: a deployment without any."""
+    raise BadRequest(f"There is no server to ask the judge {judge} at.")
+
+
 @dataclass(frozen=True)
 class Deps:
-    """Everything outside the conversation that a tool may use."""
+    """Everything outside the conversation that a tool may use.
+
+    ``judges`` are those of the deployment; ``judge`` reaches any, by ``NAME`` or ``NAME=URL``, and
+    raises BadRequest or NotApproved where its server or price is unknown.
+    ``sources`` and ``characterizations``: where texts about models are, and what they said.
+    """
 
     clock: Callable[[], datetime]
     registry: Registry
@@ -178,7 +204,13 @@ class Deps:
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
     hub: Hub | None = None
+    downloads: Downloads | None = None
+    sources: Sources | None = None
+    characterizations: Characterizations | None = None
     progress: Callable[[Progress], None] = field(default=silent)
+    judges: tuple[str, ...] = ()
+    judge: Callable[[str], PricedChat] = field(default=nobody)
+    calibrations: Calibrations | None = None
 
     @cached_property
     def index(self) -> RegistryIndex:

@@ -17,12 +17,13 @@ import numpy as np
 from memory.records import Candidate
 from memory.vectors import cache_file, cached_vectors
 from tools.characterizer import NAMED, facet_of, phrase
+from tools.characterizing import claims
 from tools.deps import Progress, silent
 from tools.methods.relevance import Relevance, relevance
 from tools.registry_index import RegistryIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -37,6 +38,9 @@ EXPLAINED = 5
 """At most so many labels explain a candidate."""
 
 CHUNK = 1_000
+
+KEPT, WELL_PLACED = 200, 50
+"""Candidates that stay after stage 2; so many of them for their related scores alone."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +156,9 @@ class Ranking(Sequence[Candidate]):
         least = np.partition(self.key, -k)[-k] if k else np.inf
         return self._sorted(np.flatnonzero(self.key >= least))[:k]
 
-    def only(self, rows: Rows, but: Rows) -> Rows:
-        """Those of ``rows`` that are ranked, in order, without those in ``but``."""
-        at = np.isin(self.rows, np.setdiff1d(rows, but))
-        return self._sorted(np.flatnonzero(at))
+    def only(self, rows: Rows) -> Rows:
+        """Those of ``rows`` that are ranked, in order."""
+        return self._sorted(np.flatnonzero(np.isin(self.rows, rows)))
 
     def explained(self, rows: Rows) -> list[Candidate]:
         """These models with what they matched, heaviest first; what relatives lent is marked."""
@@ -190,7 +193,9 @@ class Ranking(Sequence[Candidate]):
             sigma=sigma,
             matched=tuple(said[k] for k in counted if k not in brought)[:EXPLAINED],
             also_matched=tuple(
-                f"{said[k]} because {labels[brought[k]]} co-occurs" for k in counted if k in brought
+                f"{said[k]} because {labels[brought[k]]} co-occurs with it"
+                for k in counted
+                if k in brought
             )[:EXPLAINED],
         )
 
@@ -222,8 +227,8 @@ class Ranking(Sequence[Candidate]):
 
 def search(
     requirements: Requirements, registry: Registry, among: Collection[str] | Rows, deps: Deps
-) -> Ranking:
-    """Rank the models in ``among`` by σ_model, best first; of equals the larger.
+) -> list[Candidate]:
+    """Rank all models in ``among`` by σ_model, best first; see ``SearchIndex.recommend``.
 
     Rarity and associations are learned from the whole registry, however few survive. Raises
     ``MirrorError`` when the embedding model is not installed.
@@ -231,4 +236,48 @@ def search(
     searching = deps.searching
     if registry is not deps.registry:
         searching = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
-    return searching.recommend(requirements, deps.embedder, among)
+    ranked = searching.recommend(requirements, deps.embedder, among)
+    return overlaid(ranked, requirements, registry, deps)
+
+
+def rank(
+    index: SearchIndex,
+    requirements: Requirements,
+    registry: Registry,
+    among: Collection[str],
+    embedder: Embedder,
+) -> list[Candidate]:
+    """The models named in ``among`` by σ_model, best first; of equals the larger."""
+    return list(index.recommend(requirements, embedder, among))
+
+
+def overlaid(
+    ranked: Sequence[Candidate], requirements: Requirements, registry: Registry, deps: Deps
+) -> list[Candidate]:
+    """The candidates best first, with what was read of their own sources laid over the facts."""
+    raised = claims.overlay(ranked, requirements, deps.characterizations, deps.embedder)
+    sizes = {one.model: registry.models[one.model].params or 0 for one in raised}
+    return sorted(raised, key=lambda one: (-round(one.place, 2), -sizes[one.model]))
+
+
+def explain(candidate: Candidate, most: int = 2) -> str:
+    """What a candidate matched, and what it matched besides because labels co-occur."""
+    parts = [", ".join(candidate.matched[:most])] if candidate.matched else []
+    if candidate.also_matched:
+        parts.append(f"also matched: {', '.join(candidate.also_matched[:most])}")
+    return "; ".join(parts)
+
+
+def shorten(ranked: list[Candidate], placed: Mapping[str, float]) -> list[Candidate]:
+    """The ``KEPT`` candidates worth looking up, in their order: most for what they are about.
+
+    ``WELL_PLACED`` of the seats go to those that did best on related benchmarks (``placed``), or
+    a general model that is better at the job would be lost before its scores are looked at.
+    """
+    first = ranked[: KEPT - WELL_PLACED]
+    others = [one for one in ranked[KEPT - WELL_PLACED :] if one.model in placed]
+    best = sorted(others, key=lambda one: -placed[one.model])[:WELL_PLACED]
+    chosen = {one.model for one in (*first, *best)}
+    spare = [one for one in ranked if one.model not in chosen][: KEPT - len(chosen)]
+    chosen.update(one.model for one in spare)
+    return [one for one in ranked if one.model in chosen]

@@ -33,6 +33,7 @@ def evaluate(state: State, runtime: Runtime[Deps]) -> State:
         "measurements": result.measurements,
         "failed": result.failed,
         "contamination": result.contamination,
+        "judging": result.judging,
     }
 
 

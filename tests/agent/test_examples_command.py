@@ -25,6 +25,7 @@ class Writer(ScriptedRunner):
 
 def terminal(session, **more):
     words = {"examples": None, "input": None, "reference": None, "instruction": None}
+    words |= {"judge": None, "domain": None}
     fixed = words | {"may_leave": False, "request": world.REQUEST, "json": False, "quiet": True}
     return Terminal(session, argparse.Namespace(**(fixed | more)), "ada")
 

@@ -1,4 +1,8 @@
-"""The candidates: who passes both stages, ranked by relevance, with what to mind about each."""
+"""The candidates: who passes both stages, the most promising of them, and what to mind about each.
+
+Of all that are left only those are looked at that could be kept: the best by relevance, those with
+scores on related benchmarks, those whose sources were read, and those that can be measured here.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +12,78 @@ import numpy as np
 
 from tools import registry_search
 from tools.choosing import constraints, funnel
+from tools.registry_search import KEPT, WELL_PLACED
+from tools.scores.related import related
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from memory.records import Candidate, Funnel, Requirements
     from tools.deps import Deps
-    from tools.registry_search import Ranking
+    from tools.scores.related import Related
 
-SHOWN = 200
-"""The state is written to disk after every step, so thousands of also-rans stay out of it."""
+    Rows = NDArray[np.int64]
 
 
 def weigh(needed: Requirements, deps: Deps) -> tuple[Funnel, list[Candidate]]:
-    """Stage 2 over those that pass stage 1, and the candidates that are left, best first.
+    """Stage 2 over those that pass stage 1, and the candidates that are kept, best first.
 
-    They are the first 200, and any later one that can be measured here. Raises ``MirrorError``
-    when the embedding model is not installed.
+    The state is written to disk after every step, so thousands of also-rans stay out of it. Raises
+    ``MirrorError`` when the embedding model is not installed.
     """
     columns = deps.index.columns
     result, fallen = funnel.important(funnel.meeting(columns, needed), needed, columns)
     if not result.remaining:
         return result, []
-    ranked = registry_search.search(needed, deps.registry, fallen.left, deps)
-    return result, _explained(ranked, needed, deps)
+    ranked = deps.searching.recommend(needed, deps.embedder, fallen.left)
+    placed = _placed(needed, fallen.left, deps)
+    read = columns.rows(deps.characterizations.models() if deps.characterizations else ())
+    here = _measurable(deps)
+    # Reading raises some above the others, so as many more might have to be passed over.
+    best = ranked.best(KEPT + WELL_PLACED + len(read))
+    rows = ranked.only(np.concatenate([best, columns.rows(placed), read, here]))
+    pool = registry_search.overlaid(ranked.explained(rows), needed, deps.registry, deps)
+    first = registry_search.shorten(pool, placed)
+    also = {*columns.names(here)} - {one.model for one in first}
+    kept = [*first, *(one for one in pool if one.model in also)]
+    return result, _minded(kept, needed, deps)
 
 
-def _explained(ranked: Ranking, needed: Requirements, deps: Deps) -> list[Candidate]:
+def related_scores(
+    needed: Requirements,
+    models: Sequence[str],
+    copies: Mapping[str, tuple[str, ...]],
+    deps: Deps,
+    leave_out: Collection[str] = (),
+) -> Related:
+    """What benchmarks related to the request say of ``models``."""
+    text = " ".join([needed.text, *needed.domains])
+    observed = deps.scores.observations()
+    return related(text, models, observed, deps.embedder, deps.cache, copies, leave_out=leave_out)
+
+
+def _placed(needed: Requirements, left: Rows, deps: Deps) -> Mapping[str, float]:
+    """How those of ``left`` that have scores, or whose copies do, are placed by related ones."""
+    columns = deps.index.columns
+    scored = columns.rows(sorted({score.model for score in deps.scores.observations()}))
+    rows = np.intersect1d(np.union1d(scored, columns.root[scored]), left)
+    copies = columns.copies(rows)
+    return related_scores(needed, columns.names(rows), copies, deps).value
+
+
+def _measurable(deps: Deps) -> Rows:
+    """The rows of the models of the registry that can be measured here."""
+    known = {deps.registry.find(name) for name in deps.runner.here()} - {None}
+    arms, _ = deps.runner.arms([deps.registry.models[id] for id in sorted(filter(None, known))])
+    return deps.index.columns.rows(sorted({arm.model for arm in arms} & known))
+
+
+def _minded(found: Sequence[Candidate], needed: Requirements, deps: Deps) -> list[Candidate]:
     registry, columns = deps.registry, deps.index.columns
-    best = ranked.best(SHOWN)
-    rows = np.concatenate([best, ranked.only(_measurable(deps), but=best)])
-    copies, parents = columns.copies(rows), constraints.graph(registry.models)
-    found = ranked.explained(rows)
+    parents = constraints.graph(registry.models)
+    copies = columns.copies(columns.rows([one.model for one in found]))
     return [
         one.model_copy(
             update={
@@ -51,10 +95,3 @@ def _explained(ranked: Ranking, needed: Requirements, deps: Deps) -> list[Candid
         )
         for one in found
     ]
-
-
-def _measurable(deps: Deps) -> NDArray[np.int64]:
-    """The rows of the models of the registry that can be measured here."""
-    known = {deps.registry.find(name) for name in deps.runner.here()} - {None}
-    arms, _ = deps.runner.arms([deps.registry.models[id] for id in sorted(filter(None, known))])
-    return deps.index.columns.rows(sorted({arm.model for arm in arms} & known))

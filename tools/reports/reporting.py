@@ -13,26 +13,39 @@ import itertools
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
-from tools.choosing import funnel
+from tools.choosing import community, funnel
 from tools.dossier import VOID
+from tools.judging.reply import DIMENSIONS
 from tools.plans import estimating
 from tools.plans.value_of_information import doubt
 from tools.real_task import own_task, prototype_deltas
 from tools.real_task.answer_format import form_of
+from tools.real_task.own_task import kept_name
 from tools.reports import plots
+from tools.routing import runs
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from memory.records import Elimination, Measurement, Prediction
+    from memory.records import (
+        Candidate,
+        Elimination,
+        Interval,
+        ItemResult,
+        Measurement,
+        Plan,
+        Prediction,
+        Routing,
+    )
+    from tools.choosing.community import Signals
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -48,7 +61,12 @@ def write(dossier: Dossier, deps: Deps) -> Path:
         MirrorError: the folder can't be written (no room, no permission); the line names it.
     """
     folder = deps.runs / dossier["run"]
-    facts = {**_facts(dossier), "registry": deps.registry.version}
+    dossier = cast("Dossier", {**dossier, "routing": _routing(dossier, deps)})
+    facts = {
+        **_facts(dossier),
+        "registry": deps.registry.version,
+        "community": [asdict(one) for one in _community(dossier, deps)],
+    }
     pages = {
         "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
         "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
@@ -72,6 +90,19 @@ def write(dossier: Dossier, deps: Deps) -> Path:
     return folder
 
 
+def _community(dossier: Dossier, deps: Deps) -> list[Signals]:
+    """The signals of the shortlist, to stand beside its scores."""
+    names = [one.model for one in dossier.get("selected") or ()]
+    known = [name for name in names if name in deps.registry.models]
+    return community.signals(known, deps.registry, deps.clock()) if known else []
+
+
+def _explained(dossier: Dossier) -> list[Candidate]:
+    """The shortlist as candidates, each with what it matched."""
+    found = {one.model: one for one in dossier.get("candidates") or ()}
+    return [found[one.model] for one in dossier.get("selected") or () if one.model in found]
+
+
 def eliminated(dossier: Dossier, deps: Deps) -> Iterable[Elimination]:
     """Each model that fell in stage 1 or 2, with the one reason, in registry order."""
     needed = dossier.get("requirements")
@@ -79,7 +110,7 @@ def eliminated(dossier: Dossier, deps: Deps) -> Iterable[Elimination]:
         return ()
     columns = deps.index.columns
     _, first = funnel.critical(columns, needed)
-    _, second = funnel.important(funnel.meeting(columns, needed), needed, columns)
+    _, second = funnel.important(first.left, needed, columns)
     return itertools.chain(first, second)
 
 
@@ -119,15 +150,23 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         registry=deps.registry,
         timing=estimating.timing(deps.ledger.took(dossier["run"])),
         evidence=evidence_table.table(dossier),
+        community=_community(dossier, deps),
+        explained=_explained(dossier),
         pictures=_pictures(dossier) if autoescape else {},
         prototype=_prototype(dossier, deps),
+        dimensions=DIMENSIONS,
+        share=_share,
     )
 
 
 @dataclass(frozen=True)
 class Prototype:
-    """The top arms on the user's own examples: measures, and answers side by side."""
+    """The top arms on the user's own examples: measures, and answers side by side.
 
+    ``whose``: "your own", or "synthetic".
+    """
+
+    whose: str
     measures: list[list[str]]
     answers: list[list[str]]
 
@@ -137,8 +176,9 @@ def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
     needed, plan = dossier.get("requirements"), dossier.get("plan")
     if needed is None or needed.examples is None or plan is None:
         return None
-    task = own_task.graded(deps.examples.get(needed.examples))
-    came = [one for one in herd_runner.results(plan, deps) if one.benchmark == needed.examples]
+    task = deps.examples.get(needed.examples)
+    metric = own_task.graded(task).metric
+    came = _answers(needed.examples, plan, deps)
     decision = dossier.get("decision")
     order = [line.model for line in decision.ranking] if decision else []
     arms = [arm for arm in order if any(one.arm == arm for one in came)][: prototype_deltas.TOP]
@@ -151,12 +191,32 @@ def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
         if one.arm == arm
     ]
     given = {answer.example for answer in answers}
-    used = [one for one in task.usable if one.id in given]
-    form = form_of([one.reference for one in used], task.metric)
-    found = prototype_deltas.compare(used, answers, form)
-    return Prototype(
-        prototype_deltas.rows(found), prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS)
+    used = [one for one in task.examples.examples if one.id in given]
+    found = prototype_deltas.compare(
+        used, answers, form_of([one.reference for one in used], metric)
     )
+    return Prototype(
+        "synthetic" if task.examples.synthetic else "your own",
+        prototype_deltas.rows(found),
+        prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS),
+    )
+
+
+def _answers(examples: str, plan: Plan, deps: Deps) -> list[ItemResult]:
+    """One answer of an arm to an example, whether it was graded by metric, by judge or by both."""
+    came = [one for one in herd_runner.results(plan, deps) if kept_name(one.benchmark) == examples]
+    # By metric last, so that it stays: its time is that of the writing.
+    came.sort(key=lambda one: one.benchmark == examples)
+    return list({(one.arm, one.item): one for one in came}.values())
+
+
+def _routing(dossier: Dossier, deps: Deps) -> Routing | None:
+    """Whether choosing an arm per prompt pays; None where no two arms answered an example."""
+    needed, plan = dossier.get("requirements"), dossier.get("plan")
+    if needed is None or needed.examples is None or plan is None:
+        return None
+    found = runs.of_plan(plan, needed.examples, deps)
+    return found.about if found is not None and len(found.about.members) > 1 else None
 
 
 def _pictures(dossier: Dossier) -> dict[str, str]:
@@ -207,6 +267,13 @@ def _foretold(dossier: Dossier) -> list[tuple[Prediction, Measurement]]:
         for found in dossier.get("measurements") or ()
         if (found.model, found.benchmark) in guesses
     ]
+
+
+def _share(found: Interval | None) -> str:
+    """A rate with its interval in percent; a dash where there is none."""
+    if found is None or found.value is None:
+        return "–"
+    return f"{found.value:.0%} ({found.low:.0%} – {found.high:.0%})"
 
 
 def _cell(value: object) -> str:

@@ -11,7 +11,7 @@ from scipy import sparse
 from tools.methods import propagation
 from tools.methods.lineage import SIBLING, WEIGHTS
 from tools.methods.lineage_graph import RELATIONS, Edges
-from tools.methods.propagation import Transfer, propagate
+from tools.methods.propagation import Transfer, lenders, propagate
 
 Triples = list[tuple[int, int, str]]
 
@@ -129,3 +129,17 @@ def test_too_many_merges_count_siblings_once_a_parent() -> None:
     np.testing.assert_allclose(exact, dense_transfer(5, triples), atol=1e-12)
     assert counted[2, 3] / counted[2, 4] == pytest.approx(2 * exact[2, 3] / exact[2, 4])
     np.testing.assert_allclose(counted.sum(axis=1), exact.sum(axis=1))
+
+
+def test_lenders_add_up_to_what_is_inherited() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        pairs = rng.integers(12, size=(16, 2)).tolist()
+        w = Transfer.of(edges(12, [(c, p, str(rng.choice(RELATIONS))) for c, p in pairs]))
+        own = sparse.csr_array(rng.random((12, 5)) * (rng.random((12, 5)) < 0.3))
+        spread = propagate(own, w).inherited.toarray()
+        for row in range(12):
+            lent = lenders(own, w, row).toarray()
+            assert lent.sum(axis=0) == pytest.approx(spread[row])
+            assert not lent[own.toarray() == 0].any()  # only who states it lends it
+            assert lent.min() >= -1e-12
