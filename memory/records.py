@@ -324,7 +324,11 @@ class Relaxation(Record):
 
 
 class Funnel(Record):
-    """One stage's count: how many came in, fell (per constraint) and were left."""
+    """One stage's count: how many came in, fell (per constraint) and were left.
+
+    ``survivors`` names those left while they are at most 10,000; ``left`` counts them all (None:
+    as many as are named).
+    """
 
     stage: Literal["critical", "important"]
     considered: int
@@ -332,6 +336,12 @@ class Funnel(Record):
     survivors: tuple[str, ...]
     folded: int = 0
     relaxations: tuple[Relaxation, ...] = ()
+    left: int | None = None
+
+    @property
+    def remaining(self) -> int:
+        """How many were left."""
+        return len(self.survivors) if self.left is None else self.left
 
 
 class Candidate(Record):

@@ -8,6 +8,7 @@ Fakes of each protocol are in ``tools.clients.fakes``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from memory.errors import BadRequest
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
     from tools.judging.chat import PricedChat
+    from tools.registry_index import RegistryIndex
+    from tools.registry_search import SearchIndex
 
 
 class Embedder(Protocol):
@@ -65,6 +68,10 @@ class Runner(Protocol):
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """Which of these can be measured, and for each other one why not."""
+        ...
+
+    def here(self) -> frozenset[str]:
+        """Ids or aliases of the models that may be measured at all, for asking ``arms`` of few."""
         ...
 
     def protocol(self, benchmark: str) -> str:
@@ -220,3 +227,17 @@ class Deps:
     judges: tuple[str, ...] = ()
     judge: Callable[[str], PricedChat] = field(default=nobody)
     calibrations: Calibrations | None = None
+
+    @cached_property
+    def index(self) -> RegistryIndex:
+        """The registry ready to be asked, from the cache or made now."""
+        from tools.registry_index import RegistryIndex
+
+        return RegistryIndex.opened(self.registry, self.cache)
+
+    @cached_property
+    def searching(self) -> SearchIndex:
+        """``index`` with its labels embedded; raises ``MirrorError`` without an embedding model."""
+        from tools.registry_search import SearchIndex
+
+        return SearchIndex.of(self.index, self.embedder, self.cache, self.progress)

@@ -97,7 +97,7 @@ def test_an_unrelated_request_and_an_empty_registry_match_nothing(index, tmp_pat
     found, _ = search(index, "zzz qqq")
     assert {candidate.sigma for candidate in found} == {0.0}
     empty = SearchIndex.build(Registry({}, "none"), HashEmbedder(), tmp_path)
-    assert empty.search(Requirements(text="loans"), HashEmbedder()) == []
+    assert len(empty.search(Requirements(text="loans"), HashEmbedder())) == 0
 
 
 def test_labels_are_embedded_once_with_progress(tmp_path):

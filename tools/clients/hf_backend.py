@@ -80,6 +80,11 @@ class HfBackend:
         }
         return arms, missing
 
+    def here(self) -> frozenset[str]:
+        """The models whose weights are on this machine."""
+        found, _ = self._find()
+        return frozenset(one.model for one in found)
+
     def load(self, arm: Arm, ask: Ask) -> None:
         """Download and unpack what was not yet, check the folder and load it.
 

@@ -65,6 +65,10 @@ class OwnTaskRunner:
         """The inner runner's."""
         return self.inner.arms(models)
 
+    def here(self) -> frozenset[str]:
+        """The inner runner's."""
+        return self.inner.here()
+
     def protocol(self, benchmark: str) -> str:
         """What a score must share to compare."""
         if not _own(benchmark):
