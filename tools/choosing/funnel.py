@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast, overload
 
 import numpy as np
@@ -88,6 +89,19 @@ class Eliminations(Sequence[Elimination]):
             constraint=fault.constraint,
             reason=faults.reason(self.columns, model, fault, self.wanted),
         )
+
+    def about(self, model: str) -> Elimination | None:
+        """The elimination of the model of this id; None when it did not fall here."""
+        row = self.columns.registry.row(model)
+        if row is None:
+            return None
+        at = int(np.searchsorted(self.rows, row, sorter=self._order))
+        place = int(self._order[at]) if at < len(self.rows) else -1
+        return self.of(place) if place >= 0 and self.rows[place] == row else None
+
+    @cached_property
+    def _order(self) -> Rows:
+        return np.argsort(self.rows, kind="stable")
 
     @overload
     def __getitem__(self, at: int) -> Elimination: ...

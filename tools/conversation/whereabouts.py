@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from tools import registry_search
-from tools.choosing.funnel import variants
 from tools.reports.reporting import eliminated
 
 if TYPE_CHECKING:
     from memory.records import Elimination, Ranked, Selected
+    from tools.choosing.funnel import Eliminations
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -53,7 +53,7 @@ class Whereabouts:
         Raises:
             BadRequest: there is none; the line names near ones.
         """
-        ids = self.deps.registry.models
+        ids = self.deps.registry.ids
         try:
             return [self.deps.registry.get(name).id]
         except BadRequest as nobody:
@@ -90,11 +90,11 @@ class Whereabouts:
             return Fate(model, "shortlisted", reason, 1e3 + at)
         if (at := self._candidates.get(model)) is not None:
             return Fate(model, "not shortlisted", self._below(at), 1e5 + at)
-        if (fallen := self._fallen.get(model)) is not None:
+        if (fallen := self._elimination(model)) is not None:
             stage = 1 if fallen.stage == "critical" else 2
             reason = f"Stage {stage}, {fallen.constraint}: {fallen.reason}."
             return Fate(model, f"removed by {fallen.constraint}", reason, 1e8 / stage)
-        if (root := self._copied.get(model)) is not None:
+        if (root := self._root(model)) is not None:
             found = self.fate(root)
             reason = f"Folded into {root}, which is {found.kind}."
             return Fate(model, "a copy", reason, found.rank + 0.5)
@@ -135,13 +135,20 @@ class Whereabouts:
         return found
 
     @cached_property
-    def _fallen(self) -> dict[str, Elimination]:
-        return {one.model: one for one in eliminated(self.dossier, self.deps)}
+    def _fallen(self) -> tuple[Eliminations, ...]:
+        return eliminated(self.dossier, self.deps)
 
-    @cached_property
-    def _copied(self) -> dict[str, str]:
-        copies = variants(self.deps.registry.models)
-        return {copy: root for root, of_root in copies.items() for copy in of_root}
+    def _elimination(self, model: str) -> Elimination | None:
+        found = (stage.about(model) for stage in self._fallen)
+        return next((one for one in found if one is not None), None)
+
+    def _root(self, model: str) -> str | None:
+        """The model that this one is a copy of; None for one that stands for itself."""
+        columns = self.deps.index.columns
+        row = self.deps.registry.row(model)
+        if row is None or not columns.is_copy[row]:
+            return None
+        return self.deps.registry.ids[int(columns.root[row])]
 
 
 def _sentence(text: str) -> str:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Routing,
     )
     from tools.choosing.community import Signals
+    from tools.choosing.funnel import Eliminations
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -73,7 +74,7 @@ def write(dossier: Dossier, deps: Deps) -> Path:
     try:
         fresh.mkdir(parents=True, exist_ok=True)
         with (fresh / "eliminated.csv").open("w", encoding="utf-8", newline="") as file:
-            _csv(eliminated(dossier, deps), file)
+            _csv(itertools.chain(*eliminated(dossier, deps)), file)
         for name, text in _pages(dossier, deps, fresh / "eliminated.csv").items():
             (fresh / name).write_text(text, "utf-8")
         if folder.exists():
@@ -118,15 +119,15 @@ def _explained(dossier: Dossier) -> list[Candidate]:
     return [found[one.model] for one in dossier.get("selected") or () if one.model in found]
 
 
-def eliminated(dossier: Dossier, deps: Deps) -> Iterable[Elimination]:
-    """Each model that fell in stage 1 or 2, with the one reason, in registry order."""
+def eliminated(dossier: Dossier, deps: Deps) -> tuple[Eliminations, ...]:
+    """Each model that fell, with the one reason, in registry order: of stage 1, then of 2."""
     needed = dossier.get("requirements")
     if needed is None or dossier.get("critical") is None:
         return ()
     columns = deps.index.columns
     _, first = funnel.critical(columns, needed)
     _, second = funnel.important(first.left, needed, columns)
-    return itertools.chain(first, second)
+    return first, second
 
 
 def _csv(fallen: Iterable[Elimination], file: TextIO) -> None:
