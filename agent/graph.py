@@ -1,10 +1,13 @@
 """The state machine: nodes and edges on one screen.
 
+START -> planner, or wherever a changed dossier has to go on
 planner -> act -+-> planner          while something is to be found out
                 +-> ask -> act..     while a person must say something
+                +-> price_examples -> approve..  where examples are to be written first
                 +-> approve -> settle -+-> evaluate -> decide -> report
                        ^---------------+   (an edited plan is asked again)
                                        +-> decide     (refused: free evidence only)
+                                       +-> write_examples -> planner
 """
 
 from __future__ import annotations
@@ -20,11 +23,14 @@ from agent.nodes.ask import ask
 from agent.nodes.decide import decide
 from agent.nodes.evaluate import evaluate
 from agent.nodes.planner import planner
+from agent.nodes.price_examples import price_examples
 from agent.nodes.report import report
 from agent.nodes.settle import settle
+from agent.nodes.write_examples import write_examples
 from agent.state import State, answered
 from tools import toolbelt
 from tools.deps import Deps
+from tools.real_task import authoring
 from tools.request import requirements
 
 if TYPE_CHECKING:
@@ -45,25 +51,43 @@ class Node(Protocol):
 Graph: TypeAlias = CompiledStateGraph[State, Deps, State, State]
 
 
-def after_act(state: State) -> Literal["planner", "ask", "approve", "decide"]:
+def entry(
+    state: State,
+) -> Literal["planner", "ask", "price_examples", "approve", "decide", "__end__"]:
+    """A fresh request begins with the planner; a dossier that was changed goes on where it must.
+
+    One that holds its decision (an undone change brings it back) has nothing to do.
+    """
+    return "__end__" if state.get("decision") is not None else after_act(state)
+
+
+def after_act(
+    state: State,
+) -> Literal["planner", "ask", "price_examples", "approve", "decide"]:
     """Ask what only a person knows, then find out the rest, then propose."""
     needed = state.get("requirements")
     if needed is not None and requirements.missing(needed):
         return "ask"
+    # Not before there are candidates to try on them, nor after benchmarks were chosen without.
+    if needed is not None and needed.synthesize and toolbelt.awaits_examples(state):
+        return "price_examples"
     if toolbelt.stage(state) is not toolbelt.Stage.PLANNED:
         return "planner"
     plan = state.get("plan")
-    return "approve" if plan is not None and plan.steps else "decide"
+    return "approve" if plan is not None and (plan.steps or plan.waiting) else "decide"
 
 
-def after_settle(state: State) -> Literal["approve", "evaluate", "decide"]:
+def after_settle(
+    state: State,
+) -> Literal["approve", "evaluate", "decide", "write_examples"]:
     """Only the approval of exactly the plan in hand leads to spending."""
     plan, approval = answered(state)
-    if approval.decision == "refuse":
-        return "decide"
-    if approval.decision == "approve" and approval.plan == plan.hash:
-        return "evaluate"
-    return "approve"
+    approved = approval.decision == "approve" and approval.plan == plan.hash
+    if not approved and approval.decision != "refuse":
+        return "approve"
+    if authoring.writes(plan):
+        return "write_examples"
+    return "evaluate" if approved else "decide"
 
 
 def build(checkpointer: BaseCheckpointSaver[str] | None = None, deps: Deps | None = None) -> Graph:
@@ -75,17 +99,28 @@ def build(checkpointer: BaseCheckpointSaver[str] | None = None, deps: Deps | Non
     """
     # Such a host would build the context itself, from JSON.
     graph = StateGraph(State, context_schema=None if deps else Deps)
-    working: tuple[Node, ...] = (planner, act, settle, evaluate, decide, report)
+    working: tuple[Node, ...] = (
+        planner,
+        act,
+        price_examples,
+        settle,
+        write_examples,
+        evaluate,
+        decide,
+        report,
+    )
     for node in working:
         graph.add_node(node.__name__, _bound(node, deps) if deps else node)
     for waiting in (ask, approve):
         graph.add_node(waiting.__name__, waiting)
-    graph.add_edge(START, "planner")
+    graph.add_conditional_edges(START, entry)
     graph.add_edge("planner", "act")
     graph.add_conditional_edges("act", after_act)
     graph.add_conditional_edges("ask", after_act)
+    graph.add_edge("price_examples", "approve")
     graph.add_edge("approve", "settle")
     graph.add_conditional_edges("settle", after_settle)
+    graph.add_edge("write_examples", "planner")
     graph.add_edge("evaluate", "decide")
     graph.add_edge("decide", "report")
     graph.add_edge("report", END)

@@ -20,8 +20,8 @@ from tools.clients.lm_eval_process import ALLOWED
 class Settings(BaseSettings):
     """Frozen settings; secrets print as stars.
 
-    ``database_url`` moves the scores alone, so that a team can share them. The ledger, findings
-    and checkpoints stay SQLite files under ``home`` for now: they belong to one machine.
+    ``database_url`` moves the scores and findings, so that a team can share them. The ledger and
+    checkpoints stay SQLite files under ``home``: they belong to one machine.
     """
 
     model_config = SettingsConfigDict(
@@ -31,8 +31,12 @@ class Settings(BaseSettings):
     model: str | None = Field(None, description="planning model; none: the rule planner")
     base_url: str | None = Field(None, description="OpenAI-compatible URL of the planning model")
     api_key: SecretStr | None = Field(None, description="key for that URL")
-    judge_model: str | None = Field(None, description="judging model; of no candidate's family")
-    judge_base_url: str | None = Field(None, description="OpenAI-compatible URL of that model")
+    judge_model: str | None = Field(
+        None, description="judging models by commas, each NAME or NAME=URL"
+    )
+    judge_base_url: str | None = Field(
+        None, description="OpenAI-compatible URL of those without one"
+    )
     judge_api_key: SecretStr | None = Field(None, description="key for that URL")
     judge_usd_in: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="its price per million tokens in, if unlisted"
@@ -50,7 +54,7 @@ class Settings(BaseSettings):
     )
     runs: Path = Field(Path("runs"), description="where reports are written")
     database_url: SecretStr | None = Field(
-        None, description="another database for the scores, such as postgresql://..."
+        None, description="another database for scores and findings, such as postgresql://..."
     )
     models_dir: Path | None = Field(None, description="local weights as <org>/<name>/")
     backend: Literal["hf", "vllm"] = Field("hf", description="what computes local weights")
@@ -76,7 +80,7 @@ class Settings(BaseSettings):
     )
     minutes: float = Field(2.0, gt=0, description="machine time a plan may propose")
     embedder: str = Field("onnx", description="'onnx', or a sentence-transformers model or path")
-    offline: bool = Field(True, description="ask nothing of the Hub")
+    offline: bool = Field(True, description="ask and fetch nothing of the Hub")
     hub_url: str | None = Field(None, description="another Hub than huggingface.co")
     hub_token: SecretStr | None = Field(None, description="token for that Hub")
     user: str = Field(
@@ -110,12 +114,17 @@ def worker_environment() -> dict[str, str]:
 
 
 def calm_libraries() -> None:
-    """Tell libraries that read the environment at import to stay offline and quiet."""
+    """Tell libraries that read the environment at import to stay offline, quiet and frugal.
+
+    A conversation's matrices are small: more than one BLAS thread only spins (on two busy cores a
+    first answer took three times the processor time).
+    """
     for name, value in (
         ("HF_HUB_OFFLINE", "1"),
         ("HF_HUB_DISABLE_TELEMETRY", "1"),
         ("TOKENIZERS_PARALLELISM", "false"),
         ("LANGSMITH_TRACING", "false"),
         ("RAY_USAGE_STATS_ENABLED", "0"),
+        ("OPENBLAS_NUM_THREADS", "1"),
     ):
         os.environ.setdefault(name, value)

@@ -36,6 +36,7 @@ from memory.records import Approval, BenchmarkChoice, Plan
 from tools.herd.measuring import Meter, items, kept
 from tools.herd.turns import Turns
 from tools.methods.throughput import accuracy
+from tools.plans.already_measured import AlreadyMeasured
 from tools.plans.estimating import Estimator, track_record
 from tools.plans.local_plan import Design, steps
 
@@ -57,7 +58,7 @@ def measure(k: int, arm: Arm, benchmarks: Sequence[str], n: int, deps: Deps) -> 
     choices = [BenchmarkChoice(task=task, weight=1.0, reason="") for task in benchmarks]
     design = Design((arm,), tuple(choices), n)
     constant = deps.runner.arms([])[0][-1]
-    priced = steps(Estimator.of(deps), design, constant, deps, seed=k)
+    priced = steps(Estimator.of(deps), AlreadyMeasured(deps, k), design, constant, deps)
     plan = Plan(thread="evals", run=f"run {k}", steps=priced, seed=k, cap_usd=1.0)
     approval = Approval(
         plan=plan.hash, decision="approve", by="evals", surface="evals", at=deps.clock().isoformat()

@@ -1,7 +1,7 @@
 """The user's own example sets, kept by content, so that a run goes on after the file has moved.
 
-A set's name, ``examples:<12 hex digits>``, says what it holds: the file's bytes, the columns used
-and the instruction. It stands where a benchmark's name does.
+A set's name, ``examples:<12 hex digits>``, says what it holds: the file's bytes, the columns used,
+the instruction, and the judges where there are any. It stands where a benchmark's name does.
 """
 
 from __future__ import annotations
@@ -27,18 +27,34 @@ class ExampleSets:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, examples: ExampleSet, instruction: str, *, may_leave: bool = False) -> str:
+    def keep(
+        self,
+        examples: ExampleSet,
+        instruction: str,
+        *,
+        may_leave: bool = False,
+        judges: tuple[str, ...] = (),
+        domain: str = "",
+    ) -> str:
         """Keep a set and return its name; the same set again is the same name.
 
         ``instruction`` goes before each input; ``may_leave``: whether the examples may be sent
-        to a server that is not on this machine.
+        to a server that is not on this machine; ``judges`` grade, in matters of ``domain``.
 
         Raises:
             StoreUnavailable: the folder can't be written.
         """
         told = [examples.sha256, examples.input_field, examples.reference_field or "", instruction]
+        told += [domain, *judges] if judges else []
         name = PREFIX + hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
-        task = OwnTask(name=name, instruction=instruction, may_leave=may_leave, examples=examples)
+        task = OwnTask(
+            name=name,
+            instruction=instruction,
+            may_leave=may_leave,
+            judges=judges,
+            domain=domain if judges else "",
+            examples=examples,
+        )
         path = self._path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,47 @@ class Model(Record):
     provenance: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
+# --- what texts say of a model ----------------------------------------------------------
+
+
+class Characteristic(Record):
+    """One thing that a text about a model says of it, in that text's own words.
+
+    ``question``: which of the questions it answers (``prompts.questions``). ``value``: one choice,
+    one name, a sentence, or a number as text with ``number`` in the question's unit. ``quote``: a
+    span of ``source`` as a reader sees it. ``origin``: "read" by a language model or found by a
+    "rule"; nothing is inherited, since one model's card must not speak for another. ``confidence``
+    in (0, 1].
+    """
+
+    question: str
+    value: str
+    number: float | None = None
+    source: str
+    quote: str
+    confidence: float = Field(gt=0.0, le=1.0)
+    origin: Literal["read", "rule"]
+
+
+class Characterization(Record):
+    """What the sources of one model say of it, all of it claimed by whoever wrote them.
+
+    ``content``: SHA-256 over the sources; ``reader``: rules or model, with their version.
+    ``dropped``: why an answer was left out -> how many. ``notes``: which sources could not be
+    read, and why. ``usd``: what reading cost.
+    """
+
+    model: str
+    content: str
+    reader: str
+    at: str
+    sources: tuple[str, ...]
+    characteristics: tuple[Characteristic, ...]
+    dropped: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    usd: float = 0.0
+
+
 # --- the request ------------------------------------------------------------------------
 
 LicenceUse = Literal["commercial", "derivative", "network"]
@@ -88,7 +129,8 @@ class Requirements(Record):
 
     ``max_params`` in weights; ``gpu_memory_gb`` per device in 1e9 bytes; ``context`` in tokens;
     ``precision_bits`` per weight, used to turn memory into parameters. ``examples`` names the
-    user's own example set (``memory.example_sets``).
+    user's own example set (``memory.example_sets``); ``synthesize``: so many are to be written
+    instead, for ``instruction`` (None: the request); ``judges`` as in ``OwnTask``.
     """
 
     text: str
@@ -106,6 +148,9 @@ class Requirements(Record):
     domains: tuple[str, ...] = ()
     ecosystem: tuple[str, ...] = ()
     examples: str | None = None
+    synthesize: int | None = Field(None, ge=1, le=200)
+    instruction: str | None = None
+    judges: tuple[str, ...] = ()
     budget_usd: float | None = Field(None, ge=0, le=1e9)
 
 
@@ -173,11 +218,14 @@ class OwnTask(Record):
     """The user's real task, as HERD's second stage measures it: examples and an instruction.
 
     ``may_leave``: whether the examples may be sent to a server that is not on this machine.
+    ``judges``: who is to grade the answers (``NAME`` or ``NAME=URL``), in matters of ``domain``.
     """
 
     name: str
     instruction: str
     may_leave: bool = False
+    judges: tuple[str, ...] = ()
+    domain: str = ""
     examples: ExampleSet
 
 
@@ -276,7 +324,11 @@ class Relaxation(Record):
 
 
 class Funnel(Record):
-    """One stage's count: how many came in, fell (per constraint) and were left."""
+    """One stage's count: how many came in, fell (per constraint) and were left.
+
+    ``survivors`` names those left while they are at most 10,000; ``left`` counts them all (None:
+    as many as are named).
+    """
 
     stage: Literal["critical", "important"]
     considered: int
@@ -284,10 +336,20 @@ class Funnel(Record):
     survivors: tuple[str, ...]
     folded: int = 0
     relaxations: tuple[Relaxation, ...] = ()
+    left: int | None = None
+
+    @property
+    def remaining(self) -> int:
+        """How many were left."""
+        return len(self.survivors) if self.left is None else self.left
 
 
 class Candidate(Record):
-    """A surviving model with its relevance σ_model in [0, 1] and why it matched."""
+    """A surviving model with its relevance σ_model in [0, 1] and why it matched.
+
+    ``claimed``: what its own sources say that fits the request, each with its quote; ``raised``:
+    what these claims add to ``stated``, the σ by facts alone (None: no source was read).
+    """
 
     model: str
     sigma: float
@@ -295,13 +357,21 @@ class Candidate(Record):
     also_matched: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    claimed: tuple[Characteristic, ...] = ()
+    stated: float | None = None
+    raised: float = 0.0
+
+    @property
+    def place(self) -> float:
+        """What orders candidates: σ with its raise, also where both together pass 1."""
+        return self.sigma if self.stated is None else self.stated + self.raised
 
 
 class BenchmarkChoice(Record):
     """A recommended benchmark (an lm-eval task), its weight σ_benchmark and the reason.
 
     ``metric`` is lm-eval's name; ``items_source`` names the installed items, None if none;
-    ``available`` counts them where that is known.
+    ``available`` counts them where that is known; ``samples``: items that stand for the others.
     """
 
     task: str
@@ -311,6 +381,7 @@ class BenchmarkChoice(Record):
     metric: str = "acc"
     items_source: str | None = None
     available: int | None = None
+    samples: tuple[str, ...] = ()
 
 
 # --- the score matrix P_ij --------------------------------------------------------------
@@ -377,7 +448,8 @@ class Prediction(Record):
 class Selected(Record):
     """One member of S* (RELM Eq. 1): s = α σ_model + (1-α) Σ_j σ_bench(j) P_ij.
 
-    Of its ``cells``, ``known_cells`` are observed and ``predicted_cells`` predicted.
+    Of its ``cells``, ``known_cells`` are observed and ``predicted_cells`` predicted. ``related``:
+    its standing in [0, 1] by ``related_cells`` scores on other benchmarks; None: it has none.
     """
 
     model: str
@@ -387,6 +459,16 @@ class Selected(Record):
     known_cells: int
     cells: int
     predicted_cells: int = 0
+    related: float | None = None
+    related_cells: int = 0
+
+
+class Balance(Record):
+    """The weights of Eq. 1: ``alpha`` of relevance against benchmarks, ``beta`` of exploitation
+    against exploration (a model is chosen when β s > 1 - β)."""
+
+    alpha: float = Field(0.25, ge=0.0, le=1.0)
+    beta: float = Field(0.9, ge=0.0, le=1.0)
 
 
 # --- contamination ----------------------------------------------------------------------
@@ -436,6 +518,8 @@ class Arm(Record):
     """A thing to measure: a model at a precision, through a back end.
 
     ``model == CONSTANT`` is the constant-answer baseline that every candidate must beat.
+    ``download``: bytes that must be fetched from the Hub first. ``code``: Python files that come
+    with the weights and run when they are loaded; ``trusted``: a person said they may.
     """
 
     name: str
@@ -445,6 +529,19 @@ class Arm(Record):
     precision: str | None = None
     revision: str | None = None
     note: str = ""
+    download: int = 0
+    code: tuple[str, ...] = ()
+    trusted: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What makes two arms the same thing to measure: not the remark, nor how they got here."""
+        return self.model_dump_json(exclude={"note", "download", "code", "trusted"})
+
+    @property
+    def tick(self) -> str:
+        """What a person trusts when they let the arm's code run: the model at this revision."""
+        return f"{self.model}@{self.revision}"
 
 
 CONSTANT = "constant-answer"
@@ -454,7 +551,8 @@ class Step(Record):
     """One priced cell of a plan: an arm on a benchmark, with a cost and time range.
 
     ``here``: whether this machine can run it; else the price is that of another. ``basis``: what
-    earlier work its time was learnt from.
+    earlier work its time was learnt from. ``judges`` grade its answers; ``judge_usd`` and its ends
+    are what of the price is theirs.
     """
 
     arm: Arm
@@ -470,12 +568,20 @@ class Step(Record):
     could_change: str = ""
     here: bool = True
     basis: str = ""
+    judges: tuple[str, ...] = ()
+    judge_usd_low: float = 0.0
+    judge_usd: float = 0.0
+    judge_usd_high: float = 0.0
+    reused: int = 0
+    measured: str | None = None
 
 
 class Plan(Record):
     """What the machine asks money (or machine time) for. Approved by hash, never by position.
 
     ``gpu_usd_per_hour``: the rate assumed for a rented GPU; None when nothing is rented.
+    ``waiting``: steps of arms whose own code nobody has said may run; they are no part of the run.
+    ``notes``: what a person must know of the judges and examples before saying yes.
     """
 
     thread: str
@@ -487,6 +593,8 @@ class Plan(Record):
     registry: str = ""
     requirements: str = ""
     gpu_usd_per_hour: float | None = None
+    waiting: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -503,18 +611,27 @@ class Plan(Record):
         """Expected minutes of all steps, one after another."""
         return sum(step.minutes for step in self.steps)
 
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The ticks its steps rest on: models at a revision whose own code will run."""
+        return tuple(dict.fromkeys(step.arm.tick for step in self.steps if step.arm.trusted))
+
 
 class Approval(Record):
-    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``."""
+    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``.
+
+    ``trust``: the ticks (model@revision) given with it; no other model's own code is run.
+    """
 
     plan: str
-    decision: Literal["approve", "edit", "drop", "refuse"]
+    decision: Literal["approve", "edit", "drop", "trust", "refuse"]
     by: str
     surface: str
     at: str
     cap_usd: float | None = None
     drop: tuple[str, ...] = ()
     reason: str = ""
+    trust: tuple[str, ...] = ()
 
 
 class ItemResult(Record):
@@ -772,6 +889,62 @@ class Calibration(Record):
     usd: float = 0.0
 
 
+class JudgedArm(Record):
+    """What one judge said of one arm: ``n`` graded answers, ``missing`` ones it did not grade.
+
+    ``means``: dimension -> mean rating, 1 to 5; ``score``: their mean brought to [0, 1]. ``good``:
+    the share of answers rated 4 or 5 on average, and ``corrected`` by the judge's calibration.
+    """
+
+    arm: str
+    n: int
+    missing: int
+    score: float | None = None
+    means: dict[str, float] = Field(default_factory=dict)
+    good: Interval | None = None
+    corrected: Interval | None = None
+
+
+class JudgeFinding(Record):
+    """One judge in one run. ``missing``: why grades are missing -> how many.
+
+    ``weight`` multiplies what its scores count, by how many ``controls`` failed. ``calibration``:
+    which one corrected its rates, or why none did. ``usd``: what it was paid in this run.
+    """
+
+    judge: str
+    prompt: str
+    arms: tuple[JudgedArm, ...]
+    controls: tuple[Control, ...]
+    weight: float
+    missing: dict[str, int] = Field(default_factory=dict)
+    calibration: str = ""
+    usd: float = 0.0
+
+
+class JudgeGap(Record):
+    """By how much two judges' scores (0 to 1) of one answer differ in the mean of ``n``."""
+
+    a: str
+    b: str
+    gap: float
+    n: int
+
+
+class Judging(Record):
+    """All judges of one benchmark in one run; ``weight`` is the least of theirs."""
+
+    benchmark: str
+    domain: str
+    judges: tuple[JudgeFinding, ...]
+    gaps: tuple[JudgeGap, ...] = ()
+
+    @property
+    def weight(self) -> float:
+        """What the benchmark's own weight is multiplied by."""
+        return min((one.weight for one in self.judges), default=1.0)
+
+
 # --- the decision -----------------------------------------------------------------------
 
 
@@ -804,15 +977,34 @@ class Decision(Record):
     caveats: tuple[str, ...] = ()
 
 
+FindingKind = Literal[
+    "characterization", "evaluation", "contamination", "decision", "preference", "reopened"
+]
+
+
 class Finding(Record):
-    """Something worth remembering across threads, recalled by meaning and cited by date."""
+    """Something worth remembering across threads, recalled by meaning and cited by date.
+
+    ``subject`` is what it is about, in a form that another finding about the same has too; of two
+    with one subject the later counts. ``says``: what it says of that, short; None for an
+    ``evaluation``, whose ``score`` says it. ``model``, ``revision`` and ``registry`` are what it
+    rests on: when they change it is stale. ``note``: what to mind about it; it is written when the
+    finding is recalled and never kept.
+    """
 
     id: str
-    kind: Literal["characterization", "evaluation", "decision", "preference"]
+    kind: FindingKind
     text: str
     at: str
     thread: str | None = None
     run: str | None = None
+    subject: str | None = None
+    says: str | None = None
+    model: str | None = None
+    revision: str | None = None
+    registry: str | None = None
+    score: Score | None = None
+    note: str = ""
 
 
 class LedgerEntry(Record):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_SECONDS = 15.0
+MOST_CHECKED = 100_000_000  # bytes: 0.1 s; of a larger file only what is read is checked
 _PAUSE = 0.05
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _ADVICE = {
@@ -70,7 +71,7 @@ def clear_errors(path: Path) -> Iterator[None]:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open or create ``path`` in WAL mode with full syncs, after a quick integrity check.
+    """Open or create ``path`` in WAL mode with full syncs, after a quick check unless it is large.
 
     The connection may be used from several threads, one at a time, and is in autocommit
     mode: open a transaction with ``writing``. Raises as ``clear_errors`` does.
@@ -92,9 +93,10 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise damaged(path, verdict)
+    if path.stat().st_size <= MOST_CHECKED:
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise damaged(path, verdict)
     _to_wal(connection)
     # FULL: an approval or a paid result must survive a power cut, not only a crash.
     connection.execute("PRAGMA synchronous=FULL")

@@ -6,11 +6,14 @@ A prompt is rendered by Jinja with undefined inputs refused, and named in record
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 HERE = Path(__file__).parent
 
@@ -29,6 +32,11 @@ class Prompt:
         """Name and version, as results record it."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def digest(self) -> str:
+        """The first 8 hex digits of SHA-256 over the wording: a version that forgot to rise."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:8]
+
     def render(self, **values: str) -> str:
         """The prompt with its inputs filled in.
 
@@ -37,13 +45,23 @@ class Prompt:
         """
         if set(values) != self.inputs:
             raise ValueError(f"{self.id} takes {sorted(self.inputs)}, was given {sorted(values)}")
-        environment = Environment(undefined=StrictUndefined, autoescape=False)
-        return environment.from_string(self.text).render(values)
+        return _template(self.text).render(values)
 
 
+@cache  # a judge is asked with the same words hundreds of times
+def _template(text: str) -> Template:
+    return Environment(undefined=StrictUndefined, autoescape=False).from_string(text)
+
+
+@cache
 def load(name: str) -> Prompt:
     """Read ``prompts/<name>.md``."""
+    meta, text = read(name)
+    return Prompt(name, int(meta["version"]), frozenset(meta["inputs"]), text)
+
+
+def read(name: str) -> tuple[dict[str, Any], str]:
+    """All front matter of ``prompts/<name>.md``, and its text."""
     raw = (HERE / f"{name}.md").read_text("utf-8")
     _, front, text = raw.split("---\n", 2)
-    meta = yaml.safe_load(front)
-    return Prompt(name, int(meta["version"]), frozenset(meta["inputs"]), text.strip())
+    return yaml.safe_load(front), text.strip()

@@ -8,7 +8,10 @@ Fakes of each protocol are in ``tools.clients.fakes``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+
+from memory.errors import BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +22,22 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from numpy.typing import NDArray
 
+    from memory.calibrations import Calibrations
+    from memory.characterizations import Characterizations
     from memory.example_sets import ExampleSets
     from memory.findings import Findings
     from memory.ledger import Ledger
     from memory.records import Arm, BenchmarkChoice, ChatReply, ItemResult, Model
     from memory.registry import Registry
     from memory.scores import Scores
+    from tools.characterizing.sources import Sources
     from tools.clients.hub import Hub
+    from tools.clients.hub_download import Downloads
+    from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
+    from tools.judging.chat import PricedChat
+    from tools.registry_index import RegistryIndex
+    from tools.registry_search import SearchIndex
 
 
 class Embedder(Protocol):
@@ -57,6 +68,10 @@ class Runner(Protocol):
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """Which of these can be measured, and for each other one why not."""
+        ...
+
+    def here(self) -> frozenset[str]:
+        """Ids or aliases of the models that may be measured at all, for asking ``arms`` of few."""
         ...
 
     def protocol(self, benchmark: str) -> str:
@@ -92,12 +107,35 @@ class Reader(Protocol):
         """Runs of texts as the benchmark's file has them, all of one length; empty: unknown."""
         ...
 
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """``count`` questions with options in the file's order, always the same; empty: none."""
+        ...
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Whether ``log_probs`` says of this arm how likely each token is, and every other."""
+        ...
+
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
         """Low, expected and high wall time of ``log_probs`` for a loaded arm."""
         ...
 
     def log_probs(self, arm: Arm, texts: Sequence[str]) -> Iterator[TextLogProb]:
         """Yield each text's log-probability in nats, as soon as it is known."""
+        ...
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """What a Runner may also do: answer prompts."""
+
+    def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
+        """The arm's greedy answer to each prompt."""
+        ...
+
+    def generation_seconds(
+        self, arm: Arm, items: int, tokens: float, new_tokens: float
+    ) -> tuple[float, float, float]:
+        """Low, expected and high seconds for ``items`` prompts of ``tokens``."""
         ...
 
 
@@ -151,9 +189,19 @@ def silent(_: Progress) -> None:
     """Show nothing: the progress sink of scripts and tests."""
 
 
+def nobody(judge: str) -> PricedChat:
+    """No judge can be asked: a deployment without any."""
+    raise BadRequest(f"There is no server to ask the judge {judge} at.")
+
+
 @dataclass(frozen=True)
 class Deps:
-    """Everything outside the conversation that a tool may use."""
+    """Everything outside the conversation that a tool may use.
+
+    ``judges`` are those of the deployment; ``judge`` reaches any, by ``NAME`` or ``NAME=URL``, and
+    raises BadRequest or NotApproved where its server or price is unknown.
+    ``sources`` and ``characterizations``: where texts about models are, and what they said.
+    """
 
     clock: Callable[[], datetime]
     registry: Registry
@@ -167,8 +215,29 @@ class Deps:
     planner: BaseChatModel
     runs: Path
     cache: Path
+    user: str = "someone"
     usd_per_hour: float = 0.0
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
     hub: Hub | None = None
+    downloads: Downloads | None = None
+    sources: Sources | None = None
+    characterizations: Characterizations | None = None
     progress: Callable[[Progress], None] = field(default=silent)
+    judges: tuple[str, ...] = ()
+    judge: Callable[[str], PricedChat] = field(default=nobody)
+    calibrations: Calibrations | None = None
+
+    @cached_property
+    def index(self) -> RegistryIndex:
+        """The registry ready to be asked, from the cache or made now."""
+        from tools.registry_index import RegistryIndex
+
+        return RegistryIndex.opened(self.registry, self.cache)
+
+    @cached_property
+    def searching(self) -> SearchIndex:
+        """``index`` with its labels embedded; raises ``MirrorError`` without an embedding model."""
+        from tools.registry_search import SearchIndex
+
+        return SearchIndex.of(self.index, self.embedder, self.cache, self.progress)

@@ -20,7 +20,8 @@ from memory.errors import BackendUntrustworthy, MirrorError, NotApproved
 from memory.records import CONSTANT, Measurement, Origin, Score
 from memory.sqlite import StoreUnavailable
 from tools.herd.contamination import factors, unchecked
-from tools.herd.measuring import Meter, Stopped, items, kept
+from tools.herd.judging import Stopped
+from tools.herd.measuring import Meter, items, kept
 from tools.herd.race import HerdRace
 from tools.herd.turns import Turns
 from tools.methods.intervals import wilson
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from memory.records import Approval, Arm, Contamination, ItemResult, Plan, Step
+    from memory.records import Approval, Arm, Contamination, ItemResult, Judging, Plan, Step
     from tools.deps import Deps
 
 # What a back end can do to one arm. Anything else is a bug of ours and ends the run.
@@ -46,7 +47,7 @@ class HerdResult:
 
     ``stopped`` says why the run ended early, None when it did not. ``usd`` and ``seconds``:
     what the ledger has for the run, an earlier part before a crash included. ``contamination``
-    speaks of each measurement but the constant answer's.
+    speaks of each measurement but the constant answer's, ``judging`` of each judged benchmark.
     """
 
     measurements: list[Measurement]
@@ -55,6 +56,7 @@ class HerdResult:
     usd: float = 0.0
     seconds: float = 0.0
     contamination: list[Contamination] = field(default_factory=list)
+    judging: list[Judging] = field(default_factory=list)
 
 
 def run(
@@ -79,12 +81,11 @@ def run(
     failed = {s.arm.name: NOT_HERE for s in plan.steps if s.arm.name not in here} | course.failed
     measurements = [one for one in measure(plan, deps) if one.arm not in course.untrusted]
     with turns:
+        judging = course.judging()
         found = course.contamination({(one.arm, one.benchmark) for one in measurements})
-    arms = {step.arm.name: step.arm for step in plan.steps}
-    lowered = factors(found)
-    deps.scores.add(_score(one, arms[one.arm], plan, deps, lowered) for one in measurements)
+    deps.scores.add(_score(one, plan, deps, found, judging) for one in measurements)
     usd, seconds = deps.ledger.spent(plan.run), deps.ledger.seconds(plan.run)
-    return HerdResult(measurements, failed, course.stopped, usd, seconds, found)
+    return HerdResult(measurements, failed, course.stopped, usd, seconds, found, judging)
 
 
 def results(plan: Plan, deps: Deps) -> list[ItemResult]:
@@ -177,6 +178,15 @@ class _Course:
         self.stopped = self.stopped or "broken off"
         self.deps.runner.close()
 
+    def judging(self) -> list[Judging]:
+        """What the judges said and how they fared with their controls, if anybody judged."""
+        graded = {step: kept(step, self.plan, self.deps) for step in self.plan.steps if step.judges}
+        try:
+            return self.meter.grader.inspect({step: held for step, held in graded.items() if held})
+        except (NotApproved, Stopped) as reason:  # there are no such judges any more
+            self.stopped = self.stopped or str(reason)
+            return []
+
     def contamination(self, measured: AbstractSet[tuple[str, str]]) -> list[Contamination]:
         """A finding for each measured step, within what is left of time and money.
 
@@ -231,15 +241,22 @@ def _measurement(step: Step, plan: Plan, held: Sequence[ItemResult]) -> Measurem
 
 def _score(
     measured: Measurement,
-    arm: Arm,
     plan: Plan,
     deps: Deps,
-    lowered: Mapping[tuple[str, str], float],
+    suspected: Sequence[Contamination],
+    judging: Sequence[Judging],
 ) -> Score:
-    """The measurement as an observation; a suspicion goes with it, wherever it is shown."""
+    """The measurement as an observation; what speaks against it goes with it, wherever shown."""
+    step = next(
+        s for s in plan.steps if (s.arm.name, s.benchmark) == (measured.arm, measured.benchmark)
+    )
+    arm = step.arm
     source = f"{arm.name} through {arm.backend}"
-    if (factor := lowered.get((measured.arm, measured.benchmark))) is not None:
+    if (factor := factors(suspected).get((measured.arm, measured.benchmark))) is not None:
         source += f"; may have been trained on, counts x{factor:g}"
+    for one in judging:
+        if one.benchmark == measured.benchmark and one.weight < 1:
+            source += f"; its judge failed a control, counts x{one.weight:g}"
     return Score(
         model=measured.model,
         revision=arm.revision,
@@ -250,6 +267,7 @@ def _score(
         low=measured.low,
         high=measured.high,
         n=measured.n,
+        metric="rubric" if step.judges else "acc",
         origin=Origin.MEASURED,
         source=source,
         date=deps.clock().date().isoformat(),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
@@ -28,7 +29,7 @@ from tools.judging.families import check_impartial
 from tools.judging.reply import DIMENSIONS, Choice, Form, Review, read_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from memory.records import Control, JudgedItem, JudgedTask
     from memory.registry import Registry
@@ -76,14 +77,14 @@ def grade(
         JudgeRefused: a judge is of a model's family; nobody was asked.
     """
     _check(judges, answers, registry)
-    prompt = library.load("judge/rubric")
-    work = [(j, i, model) for j in judges for i in items for model in answers]
-    kept: list[Grade] = []
-    each = (
-        _grade(task, item, model, answers[model].get(item.id), judge, prompt)
-        for judge, item, model in work
-    )
-    return Judged(kept, [], _until_stopped(each, kept, len(work), "judging", progress))
+    work = [
+        partial(grade_answer, task, item, model, answers[model].get(item.id), judge)
+        for judge in judges
+        for item in items
+        for model in answers
+    ]
+    kept, stopped = _walk(work, "judging", progress)
+    return Judged(grades=kept, stopped=stopped)
 
 
 def compare(
@@ -101,11 +102,9 @@ def compare(
     ``a``, ``b``: a model's name and its answers. All else as in ``grade``.
     """
     _check(judges, (a[0], b[0]), registry)
-    prompt = library.load("judge/pairwise")
-    work = [(j, i) for j in judges for i in items]
-    kept: list[Preference] = []
-    each = (_preference(task, item, a, b, judge, prompt) for judge, item in work)
-    return Judged([], kept, _until_stopped(each, kept, len(work), "comparing", progress))
+    work = [partial(_preference, task, item, a, b, judge) for judge in judges for item in items]
+    kept, stopped = _walk(work, "comparing", progress)
+    return Judged(preferences=kept, stopped=stopped)
 
 
 def _check(judges: Sequence[Judge], models: Iterable[str], registry: Registry | None) -> None:
@@ -113,25 +112,50 @@ def _check(judges: Sequence[Judge], models: Iterable[str], registry: Registry | 
         check_impartial([judge.name for judge in judges], models, registry)
 
 
-def _until_stopped(
-    results: Iterator[Result],
-    kept: list[Result],
-    total: int,
-    what: str,
-    progress: Callable[[Progress], None],
-) -> str | None:
-    """Fill ``kept`` until there is a reason to stop, and return that."""
+def _walk(
+    work: Sequence[Callable[[], Result]], what: str, progress: Callable[[Progress], None]
+) -> tuple[list[Result], str | None]:
+    """Do ``work`` in order until there is a reason to stop: what came of it, and that reason."""
+    kept: list[Result] = []
     silence = 0
     try:
-        for result in results:
+        for ask in work:
+            result = ask()
             kept.append(result)
-            progress(Progress(what, len(kept), total))
+            progress(Progress(what, len(kept), len(work)))
             silence = silence + 1 if result.reason.startswith(NO_REPLY) else 0
             if silence == GIVE_UP:
-                return f"{GIVE_UP} in a row without a reply: {result.reason.removeprefix(NO_REPLY)}"
+                return kept, given_up(result.reason)
     except (NotApproved, ChatRefused) as reason:
-        return str(reason)
-    return None
+        return kept, str(reason)
+    return kept, None
+
+
+def given_up(reason: str) -> str:
+    """Why nobody is asked any more, from the last reply that did not come."""
+    return f"{GIVE_UP} in a row without a reply: {reason.removeprefix(NO_REPLY)}"
+
+
+def grade_answer(
+    task: JudgedTask, item: JudgedItem, model: str, answer: str | None, judge: Judge
+) -> Grade:
+    """One judge's ratings of one answer; ``model`` says whose it is and is not shown.
+
+    Raises:
+        NotApproved: the cap would be passed, or it was neither approved nor paid for before.
+        ChatRefused: the judge's server said no, and will again.
+    """
+    prompt = library.load("judge/rubric")
+    ungraded = Grade(judge=judge.name, model=model, item=item.id, prompt=prompt.id, ratings=None)
+    if answer is None:
+        return ungraded.model_copy(update={"reason": NO_ANSWER})
+    message = graded_message(task, item, answer, prompt)
+    got = _judge(judge, Review, f"{item.id} of {model}", "rubric", prompt, message)
+    found: dict[str, object] = {"reason": got.reason, "usd": got.usd}
+    if got.read is not None:
+        ratings = {dimension: getattr(got.read, dimension) for dimension in DIMENSIONS}
+        found |= {"ratings": ratings, "comment": got.read.comment}
+    return ungraded.model_copy(update=found)
 
 
 def disagreement(grades: Sequence[Grade]) -> dict[tuple[str, str], float]:
@@ -213,29 +237,14 @@ def _judge(
     return _Got(None, f"the judge's reply can't be read: {complaint}", usd)
 
 
-def _grade(
-    task: JudgedTask, item: JudgedItem, model: str, answer: str | None, judge: Judge, prompt: Prompt
-) -> Grade:
-    ungraded = Grade(judge=judge.name, model=model, item=item.id, prompt=prompt.id, ratings=None)
-    if answer is None:
-        return ungraded.model_copy(update={"reason": NO_ANSWER})
-    message = graded_message(task, item, answer, prompt)
-    got = _judge(judge, Review, f"{item.id} of {model}", "rubric", prompt, message)
-    found: dict[str, object] = {"reason": got.reason, "usd": got.usd}
-    if got.read is not None:
-        ratings = {dimension: getattr(got.read, dimension) for dimension in DIMENSIONS}
-        found |= {"ratings": ratings, "comment": got.read.comment}
-    return ungraded.model_copy(update=found)
-
-
 def _preference(
     task: JudgedTask,
     item: JudgedItem,
     a: tuple[str, Mapping[str, str | None]],
     b: tuple[str, Mapping[str, str | None]],
     judge: Judge,
-    prompt: Prompt,
 ) -> Preference:
+    prompt = library.load("judge/pairwise")
     texts = {"a": a[1].get(item.id), "b": b[1].get(item.id)}
     chosen: dict[str, Literal["a", "b", "tie"] | None] = {"a": None, "b": None}
     reasons, usd = [], 0.0

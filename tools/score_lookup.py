@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memory.errors import BadRequest
-from memory.records import BenchmarkChoice, Score, Selected
+from memory.records import Balance, BenchmarkChoice, Score, Selected
 from tools.herd.contamination import suspicion
 from tools.methods import selection
 
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
     from memory.records import Candidate, Contamination, Prediction
     from memory.scores import Matrix, Scores
+    from tools.scores.related import Related
+
+USUAL = Balance()
+"""The weights of Eq. 1, unless a person asks for others."""
+
+RELATED = 0.75
+"""Of the benchmarks' weight, the share of what related ones say; the job's own have the rest.
+
+With ``USUAL.alpha`` chosen on the development half of ``evals.recommend``.
+"""
+
+
+VAGUE = 1 / 3
+"""How far a prediction too vague to be cited is believed: where nothing else is known, relevance
+then weighs as much as guesses do, at the usual α."""
 
 
 @dataclass(frozen=True)
@@ -102,17 +117,21 @@ def select(
     scores: Sequence[Score],
     predicted: Sequence[Prediction] = (),
     suspected: Sequence[Contamination] = (),
+    related: Related | None = None,
     *,
-    alpha: float = 0.5,
-    beta: float = 0.9,
+    alpha: float = USUAL.alpha,
+    beta: float = USUAL.beta,
     k: int = 10,
+    share: float = RELATED,
 ) -> list[Selected]:
     """S* of RELM Eq. 1 over ``candidates``, largest s first.
 
     ``scores``: at most one per cell, as ``Known.scores`` gives them. ``predicted`` fills cells
-    without one, trusted or not: even a prediction that is too vague to be cited has already been
-    drawn towards its column's mean, which is what an empty cell would get. A score that is
+    without one, trusted or not; one too vague to be cited counts by ``VAGUE``, the rest as its
+    column's mean, which is what an empty cell would get. A score that is
     ``suspected`` of contamination counts by its weight there, the rest as if it were missing.
+    ``related`` is one more column, which has ``share`` of the benchmarks' weight: RELM sums over
+    all benchmarks, and those recommended are often ones that nobody was measured on.
     Other parameters as in ``tools.methods.selection.select``.
     """
     row = {candidate.model: i for i, candidate in enumerate(candidates)}
@@ -124,13 +143,21 @@ def select(
         if cell.model in row and cell.benchmark in column:
             place = row[cell.model], column[cell.benchmark]
             grid[place] = cell.value
-            if isinstance(cell, Score) and (found := suspicion(cell, suspected)):
-                belief[place] = found.weight
+            found = suspicion(cell, suspected) if isinstance(cell, Score) else None
+            vague = not isinstance(cell, Score) and not cell.trusted
+            belief[place] = found.weight if found else VAGUE if vague else 1.0
     known = Counter(score.model for score in scores if score.benchmark in column)
     filled = np.sum(~np.isnan(grid), axis=1)
+    weights = [choice.weight for choice in benchmarks]
+    placed = related.value if related else {}
+    if placed:
+        total = sum(weights) or 1.0
+        weights = [*((1 - share) * weight / total for weight in weights), share]
+        others = [placed.get(candidate.model, np.nan) for candidate in candidates]
+        grid, belief = np.column_stack([grid, others]), np.column_stack([belief, np.ones(len(row))])
     result = selection.select(
         [candidate.sigma for candidate in candidates],
-        [choice.weight for choice in benchmarks],
+        weights,
         grid,
         belief=belief,
         alpha=alpha,
@@ -146,12 +173,18 @@ def select(
             known_cells=known[candidates[i].model],
             predicted_cells=int(filled[i]) - known[candidates[i].model],
             cells=len(column),
+            related=placed.get(candidates[i].model),
+            related_cells=related.cells.get(candidates[i].model, 0) if related else 0,
         )
         for i in result.chosen
     ]
 
 
-def shortlisted(selected: Sequence[Selected], predicted: Sequence[Prediction]) -> str:
+def shortlisted(
+    selected: Sequence[Selected],
+    predicted: Sequence[Prediction],
+    related: Related | None = None,
+) -> str:
     """One line: who leads by Eq. 1, and on how many observed and predicted cells that rests."""
     leading = ", ".join(f"{one.model} ({one.s:.2f})" for one in selected[:3])
     names = {one.model for one in selected}
@@ -161,7 +194,11 @@ def shortlisted(selected: Sequence[Selected], predicted: Sequence[Prediction]) -
         for part in ("known_cells", "predicted_cells", "cells")
     )
     line = f"Shortlist of {len(selected)} by Eq. 1: {leading}; of its {cells} cells {known} known"
-    return f"{line}, {filled} predicted ({trusted} reliably)" if filled else line
+    line += f", {filled} predicted ({trusted} reliably)" if filled else ""
+    placed = sum(one.related is not None for one in selected)
+    if related is None or not placed:
+        return line
+    return f"{line}; {placed} placed by related benchmarks ({', '.join(related.nearest)})"
 
 
 def doubted(scores: Sequence[Score], suspected: Sequence[Contamination]) -> str:

@@ -15,19 +15,22 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
-from tools import benchmark_recommender, registry_search, score_lookup
-from tools.choosing import constraints, funnel
+from tools import benchmark_recommender, recalling, registry_search, remembering, score_lookup
+from tools.benchmark_characterizer import with_samples
+from tools.characterizing import shortlist
+from tools.choosing import candidates, community, funnel, shortlisting
+from tools.choosing.shortlisting import Grounds
+from tools.clients.advisor import advisor
 from tools.clients.items import available
 from tools.plans import planning
 from tools.real_task import own_task
 from tools.request import requirements
 from tools.routing import runs
-from tools.scores import prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memory.records import Candidate, Requirements
+    from memory.records import Finding
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -74,10 +77,14 @@ class Nothing(Arguments):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a tool says to the model and the user, and what it adds to the dossier."""
+    """What a tool says to the model and the user, and what it adds to the dossier.
+
+    ``told`` is what the user reads where that is not ``text``: without the model's envelopes.
+    """
 
     text: str
     found: Dossier
+    told: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,25 +116,36 @@ class Tool:
         }
 
     def call(self, arguments: dict[str, object], dossier: Dossier, deps: Deps) -> Outcome:
-        """Validate and run.
+        """Validate and run, and recall what is known from before of the tool's stage.
 
         Raises:
             ValidationError: the arguments do not fit the schema.
             MirrorError: the tool can't do it; the line says why.
         """
-        return self.run(self.arguments.model_validate(arguments), dossier, deps)
+        outcome = self.run(self.arguments.model_validate(arguments), dossier, deps)
+        recalled = recalling.at_stage(
+            self.name, cast("Dossier", {**dossier, **outcome.found}), deps
+        )
+        return _reminded(outcome, [*(dossier.get("recalled") or ())], recalled)
 
 
 def recall_findings(asked: Recall, dossier: Dossier, deps: Deps) -> Outcome:
     """Recall earlier findings about such a request."""
-    found = [
-        finding
-        for finding, similarity in deps.findings.recall(asked.query or dossier["request"], 3)
-        if similarity > 0.5
-    ]
-    lines = [f"{finding.at[:10]}: {finding.text}" for finding in found]
-    text = "Remembered: " + " · ".join(lines) if lines else "Nothing remembered about this yet."
-    return Outcome(text, {"recalled": found})
+    found = recalling.recall(asked.query or dossier["request"], deps)
+    if not found:
+        return Outcome("Nothing remembered about this yet.", {"recalled": []})
+    return Outcome(recalling.enclosed(found), {"recalled": found}, recalling.in_words(found))
+
+
+def _reminded(outcome: Outcome, before: list[Finding], recalled: list[Finding]) -> Outcome:
+    """The outcome with what was recalled beside it."""
+    if not recalled:
+        return outcome
+    return Outcome(
+        f"{outcome.text}\n{recalling.enclosed(recalled)}",
+        {**outcome.found, "recalled": [*before, *recalled]},
+        f"{outcome.told or outcome.text}\n{recalling.in_words(recalled)}",
+    )
 
 
 def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Outcome:
@@ -143,8 +161,10 @@ def record_requirements(asked: Requirement, dossier: Dossier, deps: Deps) -> Out
 def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 1: keep the models that meet the critical requirements."""
     needed = _known(dossier.get("requirements"))
-    result, _ = funnel.critical(deps.registry.models, needed)
-    if not result.survivors:
+    thread, run, at = dossier.get("thread"), dossier.get("run"), _now(deps)
+    deps.findings.remember(*remembering.preferences(needed, deps.user, at, thread, run))
+    result, _ = funnel.critical(deps.index.columns, needed)
+    if not result.remaining:
         raise NothingSurvives(
             f"None of {result.considered:,} models passes stage 1. "
             + funnel.best_relaxation(result)
@@ -155,50 +175,46 @@ def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 def rank_candidates(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 2: weigh domain, languages and ecosystem, and rank by relevance."""
     needed = _known(dossier.get("requirements"))
-    survivors = _known(dossier.get("critical")).survivors
-    models = {name: deps.registry.models[name] for name in survivors}
-    result, _ = funnel.important(models, needed, deps.registry.models)
-    if not result.survivors:
+    result, kept = candidates.weigh(needed, deps)
+    if not result.remaining:
         raise NothingSurvives(
             f"None of {result.considered:,} models passes stage 2. "
             + funnel.best_relaxation(result)
         )
-    ranked = registry_search.search(needed, deps.registry, result.survivors, deps)
-    lead = ", ".join(candidate.model for candidate in ranked[:3])
+    lead = ", ".join(candidate.model for candidate in kept[:3])
     text = f"{funnel.describe(result)}; most relevant: {lead}"
-    return Outcome(text, {"important": result, "candidates": _kept(ranked, needed, deps)})
+    if why := registry_search.explain(kept[0]):
+        text += f" (the first for {why})"
+    return Outcome(text, {"important": result, "candidates": kept})
 
 
-def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Candidate]:
-    """The first 200 with what to mind about them, and any later one that can be measured here.
-
-    The state is written to disk after every step, so thousands of also-rans stay out of it.
-    """
-    first, rest = ranked[:200], ranked[200:]
-    arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in rest])
-    here = {arm.model for arm in arms}
-    parents, copies = constraints.graph(deps.registry.models), funnel.variants(deps.registry.models)
-    return [
-        one.model_copy(
-            update={
-                "warnings": funnel.warnings(
-                    deps.registry.models[one.model], deps.registry.models, needed, parents
-                ),
-                "variants": copies.get(one.model, ()),
-            }
-        )
-        for one in [*first, *(one for one in rest if one.model in here)]
-    ]
+def characterize(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: read what the leading candidates' own cards say, and order the equal ones by it."""
+    ranked, needed = _known(dossier.get("candidates")), _known(dossier.get("requirements"))
+    read = shortlist.read([one.model for one in ranked], deps)
+    if not read:
+        return Outcome("No card of a candidate is at hand to be read.", {"characterized": 0})
+    ordered = registry_search.overlaid(ranked, needed, deps.registry, deps)
+    said = sum(len(one.characteristics) for one in read)
+    lead = ", ".join(one.model for one in ordered[:3])
+    return Outcome(
+        f"Read the cards of {len(read)} candidates by rules: {said} characteristics, each quoted;"
+        f" leading: {lead}",
+        {"candidates": ordered, "characterized": len(read)},
+    )
 
 
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the benchmarks that say most about this job, the user's own first."""
     needed = _known(dossier.get("requirements"))
-    chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
+    advice = benchmark_recommender.advised(
+        needed, deps.catalogue, available(), advisor(deps.planner)
+    )
+    chosen = [with_samples(one, deps.embedder, deps.cache) for one in advice.choices]
     if needed.examples is not None:
-        chosen = own_task.as_benchmark(deps.examples.get(needed.examples), chosen)
+        chosen = own_task.as_benchmarks(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
-    return Outcome(text, {"benchmarks": chosen})
+    return Outcome(text + advice.note, {"benchmarks": chosen})
 
 
 def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
@@ -211,26 +227,27 @@ def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 
 def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the set S* of RELM's Eq. 1 (at most ten models)."""
-    candidates, benchmarks = _known(dossier.get("candidates")), _known(dossier.get("benchmarks"))
+    ranked, benchmarks = _known(dossier.get("candidates")), _known(dossier.get("benchmarks"))
     scores = _known(dossier.get("scores"))
-    names = [candidate.model for candidate in candidates]
-    columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
-    columns |= {score.benchmark: score.protocol for score in scores}
-    predicted = prediction.predict(
-        names,
-        columns,
-        deps.scores.observations(),
-        deps.registry,
-        {candidate.model: candidate.variants for candidate in candidates},
-    )
     suspected = deps.ledger.checks()
-    selected = score_lookup.select(candidates, benchmarks, scores, predicted, suspected)
-    arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
-    kept = {one.model for one in selected} | {arm.model for arm in arms}
-    predicted = [one for one in predicted if one.model in kept]
+    observed = deps.scores.observations()
+    grounds = Grounds(observed, deps.registry, suspected, deps.embedder, deps.cache)
+    needed, balance = _known(dossier.get("requirements")), dossier.get("balance")
+    found = shortlisting.shortlist(needed, ranked, benchmarks, scores, grounds, balance)
+    chosen = [deps.registry.models[one.model] for one in found.selected]
+    version, at = deps.registry.version, _now(deps)
+    deps.findings.remember(
+        *(remembering.characterization(one, version, at, dossier.get("run")) for one in chosen)
+    )
+    arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in ranked])
+    kept = {one.id for one in chosen} | {arm.model for arm in arms}
+    predicted = [one for one in found.predicted if one.model in kept]
+    beside = community.signals([one.id for one in chosen], deps.registry, deps.clock())
     return Outcome(
-        score_lookup.shortlisted(selected, predicted) + score_lookup.doubted(scores, suspected),
-        {"selected": selected, "predicted": predicted},
+        score_lookup.shortlisted(found.selected, predicted, found.related)
+        + score_lookup.doubted(scores, suspected)
+        + community.flagged(beside),
+        {"selected": found.selected, "predicted": predicted},
     )
 
 
@@ -258,6 +275,7 @@ TOOLS = (
     Tool("record_requirements", Stage.UNDERSTAND, "requirements", Requirement, record_requirements),
     Tool("filter_registry", Stage.CRITICAL, "critical", Nothing, filter_registry),
     Tool("rank_candidates", Stage.IMPORTANT, "candidates", Nothing, rank_candidates),
+    Tool("characterize", Stage.CONTEXTUAL, "characterized", Nothing, characterize),
     Tool("recommend_benchmarks", Stage.CONTEXTUAL, "benchmarks", Nothing, recommend_benchmarks),
     Tool("look_up_scores", Stage.CONTEXTUAL, "scores", Nothing, look_up_scores),
     Tool("select_models", Stage.CONTEXTUAL, "selected", Nothing, select_models),
@@ -269,6 +287,11 @@ TOOLS = (
 def stage(dossier: Dossier) -> Stage:
     """The first stage with something still to find out."""
     return next((tool.stage for tool in TOOLS if _missing(tool, dossier)), Stage.PLANNED)
+
+
+def awaits_examples(dossier: Dossier) -> bool:
+    """Whether now is the time to have examples made: candidates are known, benchmarks not yet."""
+    return dossier.get("candidates") is not None and dossier.get("benchmarks") is None
 
 
 def offered(dossier: Dossier) -> list[Tool]:
@@ -283,6 +306,10 @@ def offered(dossier: Dossier) -> list[Tool]:
 def _missing(tool: Tool, dossier: Dossier) -> bool:
     unknown = cast("dict[str, object]", dossier).get(tool.fills) is None
     return unknown and tool.applies(dossier)
+
+
+def _now(deps: Deps) -> str:
+    return deps.clock().isoformat(timespec="seconds")
 
 
 def _known(value: T | None) -> T:

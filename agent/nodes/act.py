@@ -39,7 +39,15 @@ def act(state: State, runtime: Runtime[Deps]) -> State:
         if isinstance(outcome, toolbelt.Outcome):
             strikes = 0
             found.update(outcome.found)
-            said.append(ToolMessage(outcome.text, tool_call_id=call["id"], name=call["name"]))
+            said.append(
+                ToolMessage(
+                    outcome.text,
+                    # What a person reads instead; a model is never sent it.
+                    artifact=outcome.told,
+                    tool_call_id=call["id"],
+                    name=call["name"],
+                )
+            )
         else:
             strikes += 1
             said.append(

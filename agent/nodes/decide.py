@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memory.records import Finding
+from tools import remembering
 from tools.choosing import deciding
 
 if TYPE_CHECKING:
@@ -18,15 +18,7 @@ def decide(state: State, runtime: Runtime[Deps]) -> State:
     """Conclude, and remember the conclusion (once: its id is the run's)."""
     deps = runtime.context
     decision = deciding.decide(state, deps)
-    needed = state["requirements"]
-    deps.findings.remember(
-        Finding(
-            id=f"decision-{state['run']}",
-            kind="decision",
-            text=f"{needed.text if needed else ''} -> {decision.summary}",
-            at=decision.at,
-            thread=state["thread"],
-            run=state["run"],
-        )
-    )
+    needed = state.get("requirements")
+    version = deps.registry.version
+    deps.findings.remember(remembering.decision(decision, needed, state["request"], version))
     return {"decision": decision}

@@ -9,7 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.state import answered
-from tools import herd_runner
+from memory.records import CONSTANT, Origin
+from tools import herd_runner, remembering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
     from agent.state import State
-    from memory.records import Plan
+    from memory.records import Plan, Score
     from tools.deps import Deps
 
 
@@ -28,12 +29,35 @@ def evaluate(state: State, runtime: Runtime[Deps]) -> State:
         NotApproved: the approval is not for this plan, or was used up by another run.
     """
     plan, approval = answered(state)
-    result = herd_runner.run(plan, approval, runtime.context, stop=_deadline(plan))
+    deps = runtime.context
+    result = herd_runner.run(plan, approval, deps, stop=_deadline(plan))
+    now = deps.clock().isoformat(timespec="seconds")
+    deps.findings.remember(
+        *(remembering.evaluation(one, one.date or now) for one in _scores(plan, deps)),
+        *(remembering.contamination(o, now, plan.run) for o in result.contamination if o.flags),
+    )
     return {
         "measurements": result.measurements,
         "failed": result.failed,
         "contamination": result.contamination,
+        "judging": result.judging,
     }
+
+
+def _scores(plan: Plan, deps: Deps) -> list[Score]:
+    """What is known from measuring here of the cells of ``plan``, earlier runs' scores too."""
+    cells = {
+        (step.arm.model, step.arm.precision, step.arm.revision, step.benchmark, step.protocol)
+        for step in plan.steps
+        if step.here and step.arm.model != CONSTANT
+    }
+    models, tasks = ({cell[place] for cell in cells} for place in (0, 3))
+    return [
+        one
+        for one in deps.scores.own(sorted(map(str, models)), sorted(map(str, tasks)))
+        if one.origin is Origin.MEASURED
+        and (one.model, one.precision, one.revision, one.benchmark, one.protocol) in cells
+    ]
 
 
 def _deadline(plan: Plan) -> Callable[[], str | None]:

@@ -1,6 +1,8 @@
 """An OpenAI-compatible chat server on loopback that answers, or fails in one of the real ways.
 
-Replies are played in order, the last one for ever.
+Replies are played in order, the last one for ever; one that is a function of the request's body
+answers by it. ``python tests/support/stub_chat.py PORT`` serves the obedient judge of
+``scripted_judges`` until it is killed, to try a run by hand.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DATE = "Sun, 01 Nov 2026 12:00:00 GMT"
 
@@ -60,15 +62,16 @@ class StubChat(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *replies: Reply) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, *replies: Reply | Callable[[Any], Reply], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
         self.replies = list(replies)
         self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.closing = threading.Event()
 
-    def next_reply(self) -> Reply:
-        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+    def next_reply(self, body: Any) -> Reply:
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return reply if isinstance(reply, Reply) else reply(body)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -86,8 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         headers = {k.lower(): v for k, v in self.headers.items()}
-        self.server.seen.append((self.path, headers, json.loads(body)))
-        reply = self.server.next_reply()
+        asked = json.loads(body)
+        self.server.seen.append((self.path, headers, asked))
+        reply = self.server.next_reply(asked)
         self.server.closing.wait(reply.before)
         try:
             self._send(reply)
@@ -110,3 +114,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: tests look at ``seen``."""
+
+
+def judge(answer: Callable[[Any], str], **changes: Any) -> Callable[[Any], Reply]:
+    """A reply made by a scripted judge from the messages it is sent."""
+    from tools.deps import Message
+
+    return lambda body: says(answer([Message(**one) for one in body["messages"]]), **changes)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from scripted_judges import obedient
+
+    with StubChat(judge(obedient), port=int(sys.argv[1])) as server:
+        server.closing.wait()

@@ -7,7 +7,8 @@ paired 90 % interval of another that is still in the race includes 0 it is too c
 nobody wins. An arm measured on fewer benchmarks than another can't win;
 it can only keep another from winning, by being ahead on what they share. What was not measured
 is never ranked among what was. A score under suspicion of contamination has less weight among an
-arm's benchmarks, which is said wherever that arm is.
+arm's benchmarks, which is said wherever that arm is; so has a
+benchmark whose judge failed a control.
 """
 
 from __future__ import annotations
@@ -17,30 +18,30 @@ from typing import TYPE_CHECKING
 
 from memory.records import CONSTANT, Decision, Origin, Ranked
 from tools import herd_runner
+from tools.choosing.caveats import caveats, reservations
 from tools.choosing.comparing import lowered
 from tools.choosing.tally import Tally
 from tools.herd.contamination import factors, suspicion
-from tools.herd.race import HerdRace, RaceEnd
+from tools.herd.race import HerdRace, RaceEnd, drawn_items
 from tools.methods.intervals import pool
+from tools.real_task import authoring, own_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
     from memory.records import (
         Arm,
         Comparison,
         Contamination,
+        ItemResult,
+        Judging,
         Measurement,
-        Plan,
         Prediction,
         Score,
         Selected,
     )
     from tools.deps import Deps
     from tools.dossier import Dossier
-
-FEW_ITEMS = 100
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Evidence:
 
     ``predicted``: the missing cells that can be relied on. ``weights``: σ_bench by benchmark; one
     that is not named weighs nothing, unless none is. ``contamination``: of the measured arms;
-    ``suspected``: what earlier runs found, too.
+    ``suspected``: what earlier runs found, too. ``judging``: who graded, where judges did.
+    ``made_up``: what to mind about examples that nobody met in life, "" where they are real.
     """
 
     measurements: Sequence[Measurement] = ()
@@ -63,6 +65,8 @@ class Evidence:
     race: RaceEnd = field(default_factory=RaceEnd)
     contamination: Sequence[Contamination] = ()
     suspected: Sequence[Contamination] = ()
+    judging: Sequence[Judging] = ()
+    made_up: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,29 +86,13 @@ class Conclusion:
 def decide(dossier: Dossier, deps: Deps) -> Decision:
     """Conclude from what ``dossier`` and the ledger hold. Works with no measurement at all."""
     plan, measurements = dossier.get("plan"), dossier.get("measurements") or []
-    weights = {choice.task: choice.weight for choice in dossier.get("benchmarks") or ()}
-    measured = {measurement.arm for measurement in measurements}
-    found = dossier.get("contamination") or []
-    comparisons, race = (
-        _compared(plan, measured, weights, factors(found), deps)
-        if plan and measured
-        else ([], RaceEnd())
-    )
-    conclusion = conclude(
-        Evidence(
-            measurements=measurements,
-            comparisons=comparisons,
-            race=race,
-            weights=weights,
-            selected=dossier.get("selected") or (),
-            scores=dossier.get("scores") or (),
-            predicted=[one for one in dossier.get("predicted") or () if one.trusted],
-            arms=list(dict.fromkeys(step.arm for step in plan.steps)) if plan else (),
-            not_measured=_not_measured(dossier),
-            contamination=found,
-            suspected=deps.ledger.checks(),
-        )
-    )
+    comparisons: list[Comparison] = []
+    race = RaceEnd()
+    if plan and measurements:
+        drawn = drawn_items(plan, deps.runner)
+        comparisons, race = compared(dossier, drawn, herd_runner.results(plan, deps))
+    suspected, made_up = deps.ledger.checks(), _made_up(dossier, deps)
+    conclusion = conclude(evidence(dossier, comparisons, race, suspected, made_up))
     run = dossier["run"]
     return Decision(
         thread=dossier["thread"],
@@ -116,27 +104,66 @@ def decide(dossier: Dossier, deps: Deps) -> Decision:
         ranking=conclusion.ranking,
         measurements=tuple(measurements),
         comparisons=tuple(comparisons),
-        spent_usd=deps.ledger.spent(run),
+        spent_usd=deps.ledger.spent(run) + deps.ledger.spent(authoring.run_of(run)),
         spent_minutes=deps.ledger.seconds(run) / 60,
         caveats=conclusion.caveats,
     )
 
 
-def _compared(
-    plan: Plan,
-    measured: AbstractSet[str],
-    weights: Mapping[str, float],
-    less: Mapping[tuple[str, str], float],
-    deps: Deps,
+def _made_up(dossier: Dossier, deps: Deps) -> str:
+    needed = dossier.get("requirements")
+    if needed is None or needed.examples is None or not dossier.get("measurements"):
+        return ""
+    return own_task.made_up(deps.examples.get(needed.examples)) or ""
+
+
+def compared(
+    dossier: Dossier, drawn: Mapping[str, Sequence[str]], results: Sequence[ItemResult]
 ) -> tuple[list[Comparison], RaceEnd]:
-    """How any two of the measured arms compare, and where their race stands."""
-    results = [one for one in herd_runner.results(plan, deps) if one.arm in measured]
-    herd = HerdRace.of(plan, deps.runner, results)
+    """How any two measured arms compare on the items ``drawn``, and where their race stands."""
+    plan = dossier.get("plan")
+    measured = {measurement.arm for measurement in dossier.get("measurements") or ()}
+    came = [one for one in results if one.arm in measured]
+    herd = HerdRace.on(plan, drawn, came) if plan and measured else None
     if herd is None:
         return [], RaceEnd()
     for arm in herd.arms.keys() - measured:
         herd.race.withdraw(arm)
-    return herd.comparisons(results, weights, less), herd.end()
+    less = factors(dossier.get("contamination") or ())
+    return herd.comparisons(came, _weights(dossier), less), herd.end()
+
+
+def evidence(
+    dossier: Dossier,
+    comparisons: Sequence[Comparison],
+    race: RaceEnd,
+    suspected: Sequence[Contamination],
+    made_up: str = "",
+) -> Evidence:
+    """What a dossier holds to conclude from; the rest as in ``Evidence``."""
+    plan = dossier.get("plan")
+    return Evidence(
+        measurements=dossier.get("measurements") or (),
+        comparisons=comparisons,
+        race=race,
+        weights=_weights(dossier),
+        selected=dossier.get("selected") or (),
+        scores=dossier.get("scores") or (),
+        predicted=[one for one in dossier.get("predicted") or () if one.trusted],
+        arms=list(dict.fromkeys(step.arm for step in plan.steps)) if plan else (),
+        not_measured=_not_measured(dossier),
+        contamination=dossier.get("contamination") or (),
+        suspected=suspected,
+        judging=dossier.get("judging") or (),
+        made_up=made_up,
+    )
+
+
+def _weights(dossier: Dossier) -> dict[str, float]:
+    """σ_bench by benchmark, lowered where a judge failed its controls: for all arms alike."""
+    trust = {one.benchmark: one.weight for one in dossier.get("judging") or ()}
+    benchmarks = dossier.get("benchmarks") or ()
+    return {one.task: one.weight * trust.get(one.task, 1.0) for one in benchmarks}
 
 
 def conclude(evidence: Evidence) -> Conclusion:
@@ -159,9 +186,9 @@ def conclude(evidence: Evidence) -> Conclusion:
     return Conclusion(
         winner=by_standing.get("winner"),
         runner_up=by_standing.get("runner-up"),
-        summary=tally.summary(ranking),
+        summary=tally.summary(ranking) + reservations(evidence),
         ranking=ranking,
-        caveats=tuple(_caveats(evidence, tally)),
+        caveats=tuple(caveats(evidence, tally)),
     )
 
 
@@ -212,48 +239,6 @@ def _known_only(one: Selected, evidence: Evidence) -> Ranked:
         standing="not measured",
         reason=f"{reason}; s = {one.s:.2f}, {one.known_cells} of {one.cells} scores known{filled}",
     )
-
-
-def _caveats(evidence: Evidence, tally: Tally) -> Iterator[str]:
-    sizes = [sum(one.n for one in found) for found in tally.measurements.values()]
-    if sizes and min(sizes) < FEW_ITEMS:
-        yield f"{min(sizes)} items are few: only large differences show on them."
-    if len(tally.order) > 2:
-        yield (
-            f"{len(tally.order)} candidates were each tested at 5 %: the more are tried, the more"
-            " easily one passes by luck."
-        )
-    for one in evidence.measurements:
-        if one.missing:
-            yield (
-                f"{one.arm} has no usable answer to {one.missing} of {one.n + one.missing} items"
-                f" of {one.benchmark}; they are left out, not counted as wrong."
-            )
-    sets = {frozenset(one.benchmark for one in found) for found in tally.measurements.values()}
-    if len(sets) > 1:
-        yield "Not every arm was measured on every benchmark; compare them only pairwise."
-    for arm in evidence.arms:
-        if arm.name in tally.measurements and arm.note:
-            yield f"{arm.name}: {arm.note}."
-        if arm.name in tally.measurements and arm.name in evidence.not_measured:
-            yield f"{arm.name} was not measured to the end: {evidence.not_measured[arm.name]}"
-    yield from _suspicions(evidence.contamination)
-    unmeasured = [one.model for one in evidence.selected if one.model in evidence.not_measured]
-    if unmeasured and tally.order:
-        yield f"{len(unmeasured)} shortlisted models were not measured, {unmeasured[0]} first."
-
-
-def _suspicions(found: Sequence[Contamination]) -> Iterator[str]:
-    """What is suspected, one by one; what could not be checked, by its reason."""
-    for one in found:
-        if one.weight < 1:
-            yield f"{one.arm} {one.reason} [{one.benchmark}]."
-    unchecked: dict[str, list[str]] = {}
-    for one in found:
-        if not one.flags:
-            unchecked.setdefault(one.reason, []).append(f"{one.arm} on {one.benchmark}")
-    for reason, scores in unchecked.items():
-        yield f"{', '.join(scores)}: {reason}."
 
 
 def _not_measured(dossier: Dossier) -> dict[str, str]:

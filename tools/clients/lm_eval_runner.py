@@ -16,7 +16,7 @@ import numpy as np
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, ItemResult
-from tools.clients import installed
+from tools.clients import installed, item_options
 from tools.clients import items as local_items
 from tools.clients.item_sources import SOURCES
 from tools.clients.lm_eval_process import ArmFailed
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from memory.records import Model
     from tools.clients.backend import Backend, Pace
     from tools.clients.executor import EvaluationWorker, Executor
+    from tools.clients.item_sources import Lettered
     from tools.clients.items import Item
 
 CHUNK = 8
@@ -88,6 +89,10 @@ class LmEvalRunner:
             reasons = missing | reasons  # the first back end's reason is the one to tell
         reached = {arm.model for arm in arms}
         return [*arms, CONSTANT_ARM], {m: why for m, why in reasons.items() if m not in reached}
+
+    def here(self) -> frozenset[str]:
+        """The models that some back end has."""
+        return frozenset().union(*(backend.here() for backend in self._backends.values()))
 
     def protocol(self, benchmark: str) -> str:
         """What a score must share to compare: harness, shots, template, metric and item set."""
@@ -183,6 +188,14 @@ class LmEvalRunner:
     def published(self, benchmark: str) -> list[list[str]]:
         """``SHARDS`` runs of texts as the benchmark's file has them."""
         return local_items.published(benchmark, SHARDS, SHARD)
+
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """Questions of the benchmark with their options; empty where it has too few."""
+        return item_options.drawn(benchmark, count)
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Of transformers' own arms alone: a server's echo has no vocabulary in it."""
+        return arm.backend == "hf"
 
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
         """Low, expected and high seconds of ``log_probs`` for a loaded arm."""

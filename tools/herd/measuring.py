@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memory.records import CONSTANT
 from tools.deps import Progress
-from tools.herd import contamination_check
 from tools.herd.contamination import unchecked
+from tools.herd.judging import Grader, Stopped
 from tools.plans.estimating import Estimator
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from memory.ledger import Budget
     from memory.records import Arm, Contamination, ItemResult, Plan, Step
+    from tools.clients.log_probs import TextLogProb
     from tools.deps import Deps
     from tools.herd.turns import Turns
 
 T = TypeVar("T")
 
-
-class Stopped(Exception):
-    """There was a reason to end the run between two items."""
+LEAST_LOADING = 0.1
+"""Seconds reserved for loading at the least: what reserves nothing would pass the cap unasked."""
 
 
 @dataclass
@@ -51,6 +51,11 @@ class Meter:
     stop: Callable[[], str | None]
     turns: Turns
     _loading: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def grader(self) -> Grader:
+        """Who asks the judges, out of the same budget."""
+        return Grader(self.plan, self.deps, self.budget, self.turns)
 
     @cached_property
     def _estimator(self) -> Estimator:
@@ -77,7 +82,7 @@ class Meter:
         Raises as ``measure`` does, and ValueError when the log-probabilities are no numbers.
         """
         arm = step.arm
-        check = contamination_check.prepare(self.deps.runner, arm, step.benchmark)
+        check = self._estimator.checks.of(arm, step.benchmark)
         if isinstance(check, str):
             return unchecked(arm, step.benchmark, check)
         if known := self.deps.ledger.check(arm, step.benchmark, check.key):
@@ -85,78 +90,121 @@ class Meter:
         if arm.name not in self._loading:
             self._loading[arm.name] = self._probe(arm)
         what = f"{step.benchmark}: contamination check of {arm.name}"
-        totals: list[float] = []
+        told: list[TextLogProb | str] = []
         with (
             self._paid(what, self._price(check.seconds[2])),
-            _closing(check.reader.log_probs(arm, check.texts)) as found,
+            _closing(check.ask()) as found,
         ):
-            for done in range(len(check.texts)):
-                self.deps.progress(Progress(what, done, len(check.texts)))
-                self._go_on(arm)
-                totals.append(next(found).total)
-            concluded = check.conclude(totals)
+            for done in range(check.asked):
+                self.deps.progress(Progress(what, done, check.asked))
+                self._go_on(step)
+                told.append(next(found))
+            concluded = check.conclude(told)
             self.deps.ledger.keep_check(arm, check.key, concluded)
-        self.deps.progress(Progress(what, len(totals), len(totals)))
+        self.deps.progress(Progress(what, len(told), len(told)))
         return concluded
 
     def _probe(self, arm: Arm) -> float:
         """Load and probe; dollars that were reserved for it."""
         if arm.model == CONSTANT:
             return 0.0
-        self._go_on(arm)
+        first = self._first(arm)
+        self._go_on(first)
         what = f"probe {arm.name}"
-        first = next(step for step in self.plan.steps if step.arm == arm)
-        seconds = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        expected = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        seconds = max(expected, LEAST_LOADING)
         # History that came after the plan must not reserve more than was approved for the step.
-        loading = min(self._price(seconds), first.usd_high)
+        loading = min(self._price(seconds), first.usd_high - first.judge_usd_high)
         self.deps.ledger.expect(
             self._estimator.forecast_loading(self.plan.run, arm, first.benchmark, what)
         )
-        with self._paid(what, loading):
+        with self._paid(what, loading) as bill:
             self.deps.progress(Progress(what, 0))
-            with self.turns.elsewhere():
+            with self.turns.elsewhere(), bill.timed():  # waiting for one's turn costs nothing
                 self.deps.runner.probe(arm)
         return loading
 
     def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
         what = f"{step.benchmark}: {step.arm.name}"
+        if step.judges:
+            self.grader.panel(step)  # whoever can't be graded need not answer
         reserve = self._reserve(step)
         if step.arm.model != CONSTANT:
             self.deps.ledger.expect(
                 self._estimator.forecast_item(self.plan.run, step.arm, step.benchmark, what)
             )
         before = len(kept(step, self.plan, self.deps)) if step.arm.model != CONSTANT else 0
-        with _closing(self.deps.runner.run(step.arm, step.benchmark, todo)) as outcomes:
-            for done in range(before, before + len(todo)):
+        written = self.grader.answers(step)
+        fresh = [item for item in todo if item not in written]
+        with _closing(self.deps.runner.run(step.arm, step.benchmark, fresh)) as outcomes:
+            for done, item in enumerate(todo, before):
                 self.deps.progress(Progress(what, done, step.items))
-                self._go_on(step.arm)
-                with self._paid(what, reserve) as bill:
-                    with self.turns.elsewhere():
-                        result = next(outcomes, None)
-                    if result is None:
-                        return
-                    _check(result, step, todo)
-                    bill.seconds, bill.usd = result.seconds, result.usd
-                    cost = result.usd + self._price(result.seconds)
-                    paid = result.model_copy(update={"usd": cost, "run": self.plan.run})
-                    self.deps.ledger.keep(step.arm, _key(step, self.plan), paid)
-                yield paid
+                self._go_on(step)
+                if (found := written.get(item)) is None:
+                    found = self._next(step, outcomes, fresh, what, reserve)
+                elif not step.judges:
+                    self.deps.ledger.keep(step.arm, _key(step, self.plan), found)
+                if found is None:
+                    return
+                yield self._graded(step, found) if step.judges else found
         self.deps.progress(Progress(what, before + len(todo), step.items))
 
+    def _next(
+        self,
+        step: Step,
+        outcomes: Iterator[ItemResult],
+        asked: Sequence[str],
+        what: str,
+        reserve: float,
+    ) -> ItemResult | None:
+        """The back end's next result, paid for and kept; None when it has no more."""
+        with self._paid(what, reserve) as bill:
+            with self.turns.elsewhere():
+                result = next(outcomes, None)
+            if result is None:
+                return None
+            _check(result, step, asked)
+            bill.seconds, bill.usd = result.seconds, result.usd
+            cost = result.usd + self._price(result.seconds)
+            paid = result.model_copy(update={"usd": cost, "run": self.plan.run})
+            if step.judges:
+                self.grader.keep_answer(step, paid)
+            else:
+                self.deps.ledger.keep(step.arm, _key(step, self.plan), paid)
+        return paid
+
+    def _graded(self, step: Step, answer: ItemResult) -> ItemResult:
+        """An answer with its judges' score, kept when that is final; their chat pays for them."""
+        result, final = self.grader.grade(step, answer)
+        if final:
+            self.deps.ledger.keep(step.arm, _key(step, self.plan), result)
+        return result
+
     def _reserve(self, step: Step) -> float:
-        """Dollars to reserve for one item: the step's upper price, less loading and the check.
+        """Dollars to reserve for one item: the step's upper price, less loading, check and judges.
 
         Where those may take all of the step, an item still gets its share of it: one without a
         reserve would pass the cap unasked.
         """
-        first = next(one for one in self.plan.steps if one.arm == step.arm)
-        loading = self._loading[step.arm.name] if step == first else 0.0
-        check = contamination_check.seconds(self.deps.runner, step.arm, step.benchmark)[2]
-        spare = step.usd_high - loading - self._price(check)
-        return (spare if spare > 0 else step.usd_high) / step.items
+        loading = self._loading[step.arm.name] if step == self._first(step.arm) else 0.0
+        check = self._estimator.checks.seconds(step.arm, step.benchmark)[2]
+        own = max(step.usd_high - step.judge_usd_high, 0.0)
+        spare = own - loading - self._price(check)
+        share = (spare if spare > 0 else own) / max(step.items - step.reused, 1)
+        if share > 0 or step.arm.model == CONSTANT:
+            return share
+        # All of it was paid for when it was planned, and yet something is to be measured.
+        one = self._estimator.seconds(step.arm, step.benchmark, 1, loaded=True)
+        return self._price(one.high)
 
-    def _go_on(self, arm: Arm) -> None:
-        if arm.model != CONSTANT and (reason := self.stop()):
+    def _first(self, arm: Arm) -> Step:
+        """The step that pays for loading: the first with work to do."""
+        steps = [step for step in self.plan.steps if step.arm == arm]
+        return next((step for step in steps if step.minutes_high > 0), steps[0])
+
+    def _go_on(self, step: Step) -> None:
+        free = step.arm.model == CONSTANT and not step.judges
+        if not free and (reason := self.stop()):
             raise Stopped(reason)
 
     @contextmanager
@@ -182,6 +230,15 @@ class _Bill:
 
     seconds: float | None = None
     usd: float = 0.0
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count what is done meanwhile and nothing else."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds = time.monotonic() - begin
 
 
 def items(step: Step, plan: Plan, deps: Deps) -> list[str]:

@@ -58,13 +58,17 @@ class HerdRace:
     @classmethod
     def of(cls, plan: Plan, runner: Runner, results: Iterable[ItemResult] = ()) -> HerdRace | None:
         """The race of ``plan``, told of ``results``; None when nothing of it can run here."""
+        return cls.on(plan, drawn_items(plan, runner), results)
+
+    @classmethod
+    def on(
+        cls, plan: Plan, drawn: Mapping[str, Sequence[str]], results: Iterable[ItemResult] = ()
+    ) -> HerdRace | None:
+        """The race on items that are known by name; else as ``of``."""
         steps = [step for step in plan.steps if step.here]
         if not any(step.items for step in steps):
             return None
-        items = {
-            step.benchmark: tuple(runner.items(step.benchmark, step.items, plan.seed))
-            for step in steps
-        }
+        items = {benchmark: tuple(names) for benchmark, names in drawn.items()}
         arms = _by_arm(steps)
         race = Race(
             list(arms),
@@ -146,6 +150,15 @@ class HerdRace:
         )
 
 
+def drawn_items(plan: Plan, runner: Runner) -> dict[str, tuple[str, ...]]:
+    """The items of each benchmark of what runs here, in the order drawn."""
+    return {
+        step.benchmark: tuple(runner.items(step.benchmark, step.items, plan.seed))
+        for step in plan.steps
+        if step.here
+    }
+
+
 def _by_arm(steps: Iterable[Step]) -> dict[str, list[Step]]:
     arms: dict[str, list[Step]] = {}
     for step in steps:
@@ -154,7 +167,7 @@ def _by_arm(steps: Iterable[Step]) -> dict[str, list[Step]]:
 
 
 def _price(steps: Sequence[Step], plan: Sequence[Step]) -> float:
-    """Of one item of an arm: dollars where the plan costs any, else minutes."""
+    """Of one item yet to be bought: dollars where the plan costs any, else minutes."""
     dollars = any(step.usd > 0 for step in plan)
     total = sum(step.usd if dollars else step.minutes for step in steps)
-    return total / max(sum(step.items for step in steps), 1)
+    return total / max(sum(step.items - step.reused for step in steps), 1)

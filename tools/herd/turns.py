@@ -11,10 +11,14 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from memory.records import ChatReply
+    from tools.deps import Chat, Message
 
 POLL_SECONDS = 0.2
 
@@ -69,3 +73,26 @@ class Turns:
     def _take(self, one: Callable[[], None]) -> None:
         with self:
             one()
+
+
+@dataclass(frozen=True)
+class OutOfTurn:
+    """``chat``, waited for without the turn that who asks it holds."""
+
+    chat: Chat
+    turns: Turns
+
+    @property
+    def model(self) -> str:
+        """The name of the model it asks."""
+        return self.chat.model
+
+    @property
+    def timeout(self) -> float:
+        """The longest one call may take, in seconds."""
+        return self.chat.timeout
+
+    def reply(self, messages: Sequence[Message], max_tokens: int) -> ChatReply:
+        """The chat's reply. Raises as it does."""
+        with self.turns.elsewhere():
+            return self.chat.reply(messages, max_tokens)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tools.clients.chat import PatientChat
 from tools.clients.metered_chat import MeteredChat
+from tools.methods.gpu_time import Range
+from tools.plans.price_book import is_here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +21,23 @@ if TYPE_CHECKING:
     from tools.plans.price_book import Price
 
 MAX_TOKENS = 600
+SECONDS = Range(0.5, 5.0, 20.0)
+"""Of one reply, as long as the ledger knows too few of the model's."""
+FEW = 5
+
+
+@dataclass(frozen=True)
+class PricedChat:
+    """A chat, what it costs and the URL of the ``server`` it is at."""
+
+    chat: Chat
+    price: Price
+    server: str
+
+    @property
+    def here(self) -> bool:
+        """Whether nothing that it is told leaves this machine."""
+        return is_here(self.server)
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,12 @@ class Judge:
     def name(self) -> str:
         """The model that judges."""
         return self.chat.model
+
+    @cached_property
+    def pace(self) -> Range:
+        """Seconds of one reply: the least, the median and the most of what it took before."""
+        took = self.ledger.reply_seconds(self.name)
+        return SECONDS if len(took) < FEW else Range(min(took), median(took), max(took))
 
     @cached_property
     def _paid(self) -> PatientChat:
@@ -65,7 +91,7 @@ class Judge:
         """
         meter, price = MeteredChat(self.chat, self.budget, self.price), self.price
         letters = [sum(len(message.content) for message in asked) for asked in requests]
-        low = sum(price.usd(n // 6, 20, 0.5) for n in letters)
-        expected = sum(price.usd(n // 4, self.max_tokens // 4, 5.0) for n in letters)
+        low = sum(price.usd(n // 6, 20, self.pace.low) for n in letters)
+        expected = sum(price.usd(n // 4, self.max_tokens // 4, self.pace.expected) for n in letters)
         high = sum(2.5 * meter.most(asked, self.max_tokens) for asked in requests)
         return min(low, high), min(expected, high), high

@@ -13,10 +13,11 @@ instructions; ``evals.judge`` reports on the other.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
-from memory.records import Control, Interval
+from memory.records import CONSTANT, Control, Interval
 from tools.deps import silent
 from tools.llm_judge import compare, grade
 from tools.methods.intervals import paired
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tools.llm_judge import Judged
 
     Answers = Mapping[str, Mapping[str, str | None]]
+    Pairs = Sequence[tuple[float, float]]
 
 NULL_ANSWER = "I have no answer to that."
 SHARE = 0.5
@@ -41,7 +43,8 @@ ITEMS = 20
 """So many items are enough to tell a constant answer from real ones, if it can be told."""
 
 Name = Literal["null", "longest"]
-CONTROLS: tuple[Name, ...] = ("null", "longest")
+# Whose answer a control is: in a run, the null answer is the constant arm's and is paid for.
+CONTROLS: dict[Name, str] = {"null": CONSTANT, "longest": "longest answer"}
 WON = {"a": 1.0, "tie": 0.5, "b": 0.0}
 
 
@@ -71,19 +74,30 @@ def grade_controlled(
     They cost at most two grades for each of ``ITEMS`` items; an ungraded one has not passed.
     """
     judged = grade(task, items, answers, judges, registry=registry, progress=progress)
-    stopped, controls = judged.stopped, {}
-    for judge in judges:
-        means = _means(judged.grades, judge.name)
-        made = []
-        for name in CONTROLS:
-            given = control_answers(name, answers, items)
-            some = [item for item in items if item.id in given and item.id in means]
-            found = grade(task, some, {f"{name} answer": given}, [judge], registry=None)
-            pairs = [(means[g.item], task_done(g.ratings)) for g in found.grades if g.ratings]
-            made.append(verdict(name, next(iter(given.values()), ""), pairs))
-            stopped = stopped or found.stopped
-        controls[judge.name] = made
-    return replace(judged, stopped=stopped, controls=controls)
+    return _controlled(
+        judged, judges, partial(graded_controls, task, items, answers, judged.grades)
+    )
+
+
+def graded_controls(
+    task: JudgedTask,
+    items: Sequence[JudgedItem],
+    answers: Answers,
+    grades: Sequence[Grade],
+    judge: Judge,
+) -> tuple[list[Control], str | None]:
+    """Both controls of one judge beside its ``grades`` of the real answers, and what stopped it."""
+    means = _means(grades, judge.name)
+
+    def pairs(
+        name: Name, given: Mapping[str, str], some: Sequence[JudgedItem]
+    ) -> tuple[Pairs, str | None]:
+        graded = [item for item in some if item.id in means]
+        found = grade(task, graded, {CONTROLS[name]: given}, [judge], registry=None)
+        told = [(means[g.item], task_done(g.ratings)) for g in found.grades if g.ratings]
+        return told, found.stopped
+
+    return _controls(answers, items, pairs)
 
 
 def compare_controlled(
@@ -101,19 +115,48 @@ def compare_controlled(
     A win counts 1 and a tie half, so a control passes that wins at most one in three.
     """
     judged = compare(task, items, a, b, judges, registry=registry, progress=progress)
-    stopped, controls = judged.stopped, {}
-    for judge in judges:
-        made = []
-        for name in CONTROLS:
-            given = control_answers(name, dict([a, b]), items)
-            some = [item for item in items if item.id in given]
-            found = compare(task, some, a, (f"{name} answer", given), [judge], registry=None)
+
+    def controls(judge: Judge) -> tuple[list[Control], str | None]:
+        def pairs(
+            name: Name, given: Mapping[str, str], some: Sequence[JudgedItem]
+        ) -> tuple[Pairs, str | None]:
+            found = compare(task, some, a, (CONTROLS[name], given), [judge], registry=None)
             merged = [one.merged for one in found.preferences if one.merged is not None]
-            pairs = [(WON[who], 1 - WON[who]) for who in merged]
-            made.append(verdict(name, next(iter(given.values()), ""), pairs))
-            stopped = stopped or found.stopped
-        controls[judge.name] = made
-    return replace(judged, stopped=stopped, controls=controls)
+            return [(WON[who], 1 - WON[who]) for who in merged], found.stopped
+
+        return _controls(dict([a, b]), items, pairs)
+
+    return _controlled(judged, judges, controls)
+
+
+def _controlled(
+    judged: Judged,
+    judges: Sequence[Judge],
+    controls: Callable[[Judge], tuple[list[Control], str | None]],
+) -> Judged:
+    """What was judged, with the controls of each judge."""
+    found = {judge.name: controls(judge) for judge in judges}
+    reasons = [judged.stopped, *(stopped for _, stopped in found.values())]
+    return replace(
+        judged,
+        stopped=next((reason for reason in reasons if reason), None),
+        controls={name: made for name, (made, _) in found.items()},
+    )
+
+
+def _controls(
+    answers: Answers,
+    items: Sequence[JudgedItem],
+    pairs: Callable[[Name, Mapping[str, str], Sequence[JudgedItem]], tuple[Pairs, str | None]],
+) -> tuple[list[Control], str | None]:
+    """Each control's verdict from its ``pairs`` on the items it is given to."""
+    made, reasons = [], []
+    for name in CONTROLS:
+        given = control_answers(name, answers, items)
+        found, stopped = pairs(name, given, [item for item in items if item.id in given])
+        made.append(verdict(name, next(iter(given.values()), ""), found))
+        reasons.append(stopped)
+    return made, next((reason for reason in reasons if reason), None)
 
 
 def _means(grades: Sequence[Grade], judge: str) -> dict[str, float]:

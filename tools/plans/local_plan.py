@@ -8,35 +8,43 @@ tells most about their weighted mean.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Step
-from tools.herd import contamination_check
 from tools.methods.gpu_time import Range
+from tools.plans import fetching
+from tools.plans.judge_plan import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from memory.records import BenchmarkChoice, Model
     from tools.deps import Deps, Runner
     from tools.dossier import Dossier
+    from tools.plans.already_measured import AlreadyMeasured
     from tools.plans.estimating import Estimator
+    from tools.plans.judge_plan import Bench, Seated
 
 LEAST_ITEMS = 8
 MOST_ITEMS = 200
 NOT_SHORTLISTED = "not shortlisted; measured because its weights are on this machine"
+NULL = Arm(name=CONSTANT, model=CONSTANT, backend="constant")
 THE_BAR = "the bar: a candidate that does not beat it can't be recommended"
 
 
 @dataclass(frozen=True)
 class Design:
-    """Which arms on which benchmarks, with how many items on each on average."""
+    """Which arms on which benchmarks, with how many items on each on average.
+
+    ``benches``: who grades, of the benchmarks that judges grade.
+    """
 
     arms: tuple[Arm, ...]
     benchmarks: tuple[BenchmarkChoice, ...]
     items: int
+    benches: Mapping[str, Bench] = field(default_factory=dict)
 
     def share(self, choice: BenchmarkChoice) -> int:
         """Items of one benchmark: in proportion to its weight, as the weighted mean wants it."""
@@ -61,7 +69,11 @@ def worthwhile(arms: Sequence[Arm], dossier: Dossier) -> bool:
 def reachable(
     shortlist: Sequence[Model], dossier: Dossier, deps: Deps
 ) -> tuple[list[Arm], Arm, dict[str, str]]:
-    """Arms by rank, the constant arm, and why each other shortlisted model has none."""
+    """Arms, the constant arm, and why each other shortlisted model has none.
+
+    Those whose weights are here come first, by rank; then those to be downloaded, then those that
+    nobody shortlisted.
+    """
     models = deps.registry.models
     names = {model.id for model in shortlist}
     others = [models[c.model] for c in dossier.get("candidates") or () if c.model not in names]
@@ -69,88 +81,162 @@ def reachable(
     extra, _ = deps.runner.arms(others)
     constant = next(
         (arm for arm in [*offered, *extra] if arm.model == CONSTANT),
-        Arm(name=CONSTANT, model=CONSTANT, backend="constant"),
+        NULL,
     )
+    absent = [model for model in shortlist if model.id in reasons]
+    fetched, why_not = fetching.offers(absent, deps)
+    told = {name: joined(reasons[name], why) for name, why in why_not.items()}
     noted = [arm.model_copy(update={"note": joined(arm.note, NOT_SHORTLISTED)}) for arm in extra]
-    arms = [arm for arm in [*offered, *noted] if arm.model != CONSTANT]
-    return arms, constant, dict(reasons)
+    arms = [arm for arm in [*offered, *fetched, *noted] if arm.model != CONSTANT]
+    coming = {arm.model for arm in fetched}
+    return arms, constant, {m: w for m, w in (reasons | told).items() if m not in coming}
 
 
 def fit(
     estimator: Estimator,
+    known: AlreadyMeasured,
     minutes: float,
-    arms: Sequence[Arm],
-    choices: Sequence[BenchmarkChoice],
+    seated: Seated,
     items: int | None,
 ) -> Design:
     """The design with most arms, then most benchmarks, then most items that fits ``minutes``."""
-    by_weight = sorted(choices, key=lambda choice: -choice.weight)
+    arms = seated.arms
+    by_weight = tuple(sorted(seated.choices, key=lambda choice: -choice.weight))
     if items is not None:
-        return Design(tuple(arms), tuple(by_weight), items)
-    smallest = Design(tuple(arms[:1]), tuple(by_weight[:1]), LEAST_ITEMS)
+        return Design(arms, by_weight, items, seated.benches)
+    smallest = Design(arms[:1], by_weight[:1], LEAST_ITEMS, seated.benches)
     designs = (
-        Design(tuple(arms[:a]), tuple(by_weight[:b]), LEAST_ITEMS)
+        Design(arms[:a], by_weight[:b], LEAST_ITEMS, seated.benches)
         for a in range(len(arms), 0, -1)
         for b in range(len(by_weight), 0, -1)
     )
     limit = 60 * minutes
-    design = next((d for d in designs if _expected(estimator, d) <= limit), smallest)
+    design = next((d for d in designs if _expected(estimator, known, d) <= limit), smallest)
     low, high = LEAST_ITEMS, MOST_ITEMS + 1
     while high - low > 1:
         middle = (low + high) // 2
-        fits = _expected(estimator, replace(design, items=middle)) <= limit
+        fits = _expected(estimator, known, replace(design, items=middle)) <= limit
         low, high = (middle, high) if fits else (low, middle)
     return replace(design, items=low)
 
 
-def _expected(estimator: Estimator, design: Design) -> float:
-    """Expected seconds of a design, each arm loading once."""
-    return sum(
-        _seconds(estimator, arm, choice.task, design.share(choice), loaded=j > 0).expected
+def _expected(estimator: Estimator, known: AlreadyMeasured, design: Design) -> float:
+    """Expected seconds of a design, each arm loading once, the controls of its judges included."""
+    tasks = {choice.task: design.share(choice) for choice in design.benchmarks}
+    work = sum(
+        seconds.expected
         for arm in design.arms
-        for j, choice in enumerate(design.benchmarks)
+        for seconds in _seconds(estimator, known, design, arm, tasks).values()
+    )
+    return work + sum(
+        _grading(design, arm, choice.task, design.share(choice)).expected
+        for arm in (*design.arms, NULL)
+        for choice in design.benchmarks
     )
 
 
-def _seconds(estimator: Estimator, arm: Arm, benchmark: str, items: int, *, loaded: bool) -> Range:
-    """A step's seconds, its contamination check included."""
-    work = estimator.seconds(arm, benchmark, items, loaded=loaded)
-    check = contamination_check.seconds(estimator.runner, arm, benchmark)
-    return Range(*(a + b for a, b in zip(work, check, strict=True)))
+def _grading(design: Design, arm: Arm, benchmark: str, items: int) -> Range:
+    """Seconds of a step's judges, if it has any."""
+    bench = design.benches.get(benchmark)
+    return NOTHING if bench is None else bench.seconds(arm, items)
+
+
+def _seconds(
+    estimator: Estimator, known: AlreadyMeasured, design: Design, arm: Arm, tasks: Mapping[str, int]
+) -> dict[str, Range]:
+    """Seconds of each step of an arm, contamination checks included, paid-for work left out.
+
+    Loading belongs to the first step that has work to do.
+    """
+    found, loaded = {}, False
+    for benchmark, items in tasks.items():
+        missing = items - _reused(known, design, arm, benchmark, items)
+        check = (0.0, 0.0, 0.0)
+        if not known.checked(arm, benchmark, estimator.checks):
+            check = estimator.checks.seconds(arm, benchmark)
+        work = NOTHING
+        if missing or any(check):
+            work = estimator.seconds(arm, benchmark, missing, loaded=loaded)
+            loaded = True
+        found[benchmark] = Range(*(a + b for a, b in zip(work, check, strict=True)))
+    return found
+
+
+def _reused(known: AlreadyMeasured, design: Design, arm: Arm, benchmark: str, items: int) -> int:
+    """Items paid for before; of a judged benchmark none is promised: its judges may change."""
+    return 0 if benchmark in design.benches else known.items(arm, benchmark, items)
 
 
 def steps(
-    estimator: Estimator, design: Design, constant: Arm, deps: Deps, seed: int, change: str = ""
+    estimator: Estimator,
+    known: AlreadyMeasured,
+    design: Design,
+    constant: Arm,
+    deps: Deps,
+    change: str = "",
 ) -> tuple[Step, ...]:
     """The design as priced steps, the free constant answer last.
 
     ``change``: what is known of the chance that the measurement changes the choice.
     """
     runner = deps.runner
-    drawn = {c.task: _drawable(runner, c.task, design.share(c), seed) for c in design.benchmarks}
+    drawn = {
+        c.task: _drawable(runner, c.task, design.share(c), known.seed) for c in design.benchmarks
+    }
     steps = []
     for arm in (*design.arms, constant):
         rivals = [other.name for other in design.arms if other.name != arm.name]
-        for j, (benchmark, count) in enumerate(drawn.items()):
-            low, expected, high = _seconds(estimator, arm, benchmark, count, loaded=j > 0)
-            per_second = 0.0 if arm.model == CONSTANT else deps.usd_per_hour / 3600
-            steps.append(
-                Step(
-                    arm=arm,
-                    benchmark=benchmark,
-                    protocol=runner.protocol(benchmark),
-                    items=count,
-                    usd_low=low * per_second,
-                    usd=expected * per_second,
-                    usd_high=high * per_second,
-                    minutes_low=low / 60,
-                    minutes=expected / 60,
-                    minutes_high=high / 60,
-                    could_change=_could_change(arm, rivals, sum(drawn.values()), change),
-                    basis=estimator.basis(arm, benchmark),
-                )
-            )
+        seconds = _seconds(estimator, known, design, arm, drawn)
+        for benchmark, count in drawn.items():
+            step = _step(arm, benchmark, count, seconds[benchmark], deps)
+            reused = _reused(known, design, arm, benchmark, count)
+            more = {
+                "could_change": _could_change(arm, rivals, sum(drawn.values()), change),
+                "basis": estimator.basis(arm, benchmark),
+                "reused": reused,
+                "measured": known.when(arm, benchmark, step.protocol) if reused else None,
+            }
+            if (bench := design.benches.get(benchmark)) is not None:
+                items = runner.items(benchmark, count, known.seed)
+                step = _judged(step, bench, items, _grading(design, arm, benchmark, count))
+            steps.append(step.model_copy(update=more))
     return tuple(steps)
+
+
+def _step(arm: Arm, benchmark: str, count: int, seconds: Range, deps: Deps) -> Step:
+    per_second = 0.0 if arm.model == CONSTANT else deps.usd_per_hour / 3600
+    return Step(
+        arm=arm,
+        benchmark=benchmark,
+        protocol=deps.runner.protocol(benchmark),
+        items=count,
+        usd_low=seconds.low * per_second,
+        usd=seconds.expected * per_second,
+        usd_high=seconds.high * per_second,
+        minutes_low=seconds.low / 60,
+        minutes=seconds.expected / 60,
+        minutes_high=seconds.high / 60,
+    )
+
+
+def _judged(step: Step, bench: Bench, items: Sequence[str], seconds: Range) -> Step:
+    """The step with its judges, their price and time."""
+    usd = bench.usd(step.arm, items)
+    return step.model_copy(
+        update={
+            "protocol": f"{step.protocol} · {bench.panel.protocol}",
+            "judges": bench.judges,
+            "judge_usd_low": usd.low,
+            "judge_usd": usd.expected,
+            "judge_usd_high": usd.high,
+            "usd_low": step.usd_low + usd.low,
+            "usd": step.usd + usd.expected,
+            "usd_high": step.usd_high + usd.high,
+            "minutes_low": step.minutes_low + seconds.low / 60,
+            "minutes": step.minutes + seconds.expected / 60,
+            "minutes_high": step.minutes_high + seconds.high / 60,
+        }
+    )
 
 
 def _drawable(runner: Runner, benchmark: str, wanted: int, seed: int) -> int:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from memory.errors import BadRequest, MirrorError
 from memory.records import Example, ExampleSet
 from prompts import library
+from tools.deps import Message
 from tools.envelope import enclose, fence
 from tools.real_task.examples import FIELD_BYTES
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from tools.deps import Embedder
 
-Message = dict[str, str]  # role and content
 BATCH = 10
 NEAR = 0.95  # cosine from which two inputs count as one
 MOST = 200
@@ -73,7 +73,7 @@ def synthesize(
     drafts = _Drafts(embedder)
     notes = []
     # Twice the rounds that a perfect author needs, then its ideas have run out.
-    for _ in range(2 * -(-n // BATCH)):
+    for _ in range(2 * rounds(n)):
         wanted = min(BATCH, n - len(drafts.kept))
         if not wanted:
             break
@@ -92,6 +92,17 @@ def synthesize(
     if any(example.reference is not None for example in drafts.kept):
         notes.append(f"references were written by {author}, not by a person")
     return _labelled(drafts, f"synthetic: {prompt.id} by {author}", tuple(notes))
+
+
+def rounds(n: int) -> int:
+    """How often an author that makes no mistake is asked for ``n`` examples."""
+    return -(-n // BATCH)
+
+
+def typical(request: str) -> list[Message]:
+    """What an author is asked when it has written for a while, to price it."""
+    earlier = [Example(id="", input="x" * _SHOWN)] * 3 * BATCH
+    return _messages(library.load("examples/synthesize"), request, BATCH, earlier)
 
 
 def parse(answer: str) -> list[_Written | str]:
@@ -178,7 +189,7 @@ def _messages(
         request=enclose("job", request, mark),
         made=enclose("examples", "\n".join(earlier) or "none yet", mark),
     )
-    return [{"role": "user", "content": text}]
+    return [Message("user", text)]
 
 
 def _labelled(drafts: _Drafts, source: str, notes: tuple[str, ...]) -> ExampleSet:

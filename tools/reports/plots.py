@@ -41,7 +41,7 @@ def intervals(measured: Sequence[Measurement]) -> str:
         panel.set_yticks(range(len(arms)), arms, fontsize=9)
         panel.tick_params(axis="x", labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel("accuracy, 90 % interval", fontsize=9)
+    figure.supxlabel("score, 90 % interval", fontsize=9)
     return _svg(figure)
 
 

@@ -9,29 +9,46 @@ Everything from outside is escaped by Jinja; nothing in a card or an answer can 
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from memory import decision_records
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
-from tools.choosing import funnel
+from tools.characterizing import claims
+from tools.choosing import community, funnel
 from tools.dossier import VOID
+from tools.judging.reply import DIMENSIONS
 from tools.plans import estimating
 from tools.plans.value_of_information import doubt
 from tools.real_task import own_task, prototype_deltas
 from tools.real_task.answer_format import form_of
-from tools.reports import plots
+from tools.real_task.own_task import kept_name
+from tools.reports import plots, recording
 from tools.routing import runs
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
-    from memory.records import Elimination, Measurement, Prediction, Routing
+    from collections.abc import Iterable
+
+    from memory.records import (
+        Candidate,
+        Elimination,
+        Interval,
+        ItemResult,
+        Measurement,
+        Plan,
+        Prediction,
+        Routing,
+    )
+    from tools.choosing.community import Signals
+    from tools.choosing.funnel import Eliminations
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -43,23 +60,22 @@ SHOWN, LETTERS = 10, 400  # examples side by side, and letters of each text
 def write(dossier: Dossier, deps: Deps) -> Path:
     """Write the report's files and return their folder; a second writing replaces the first.
 
+    The record of the decision stands beside it (``memory.decision_records``).
+
     Raises:
         MirrorError: the folder can't be written (no room, no permission); the line names it.
+        DamagedStore: it holds a record that was damaged or edited; nothing is written.
     """
     folder = deps.runs / dossier["run"]
+    if (folder / decision_records.NAME).exists():
+        decision_records.load(folder / decision_records.NAME)
     dossier = cast("Dossier", {**dossier, "routing": _routing(dossier, deps)})
-    fallen = eliminated(dossier, deps)
-    facts = {**_facts(dossier), "registry": deps.registry.version}
-    pages = {
-        "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
-        "eliminated.csv": _csv(fallen),
-        "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
-        "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
-    }
     fresh = folder.with_name(folder.name + ".writing")
     try:
         fresh.mkdir(parents=True, exist_ok=True)
-        for name, text in pages.items():
+        with (fresh / "eliminated.csv").open("w", encoding="utf-8", newline="") as file:
+            _csv(itertools.chain(*eliminated(dossier, deps)), file)
+        for name, text in _pages(dossier, deps, fresh / "eliminated.csv").items():
             (fresh / name).write_text(text, "utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -72,23 +88,52 @@ def write(dossier: Dossier, deps: Deps) -> Path:
     return folder
 
 
-def eliminated(dossier: Dossier, deps: Deps) -> list[Elimination]:
-    """Each model that fell in stage 1 or 2, with the one reason, in registry order."""
-    needed, critical = dossier.get("requirements"), dossier.get("critical")
-    if needed is None or critical is None:
-        return []
-    _, first = funnel.critical(deps.registry.models, needed)
-    kept = {name: deps.registry.models[name] for name in critical.survivors}
-    _, second = funnel.important(kept, needed, deps.registry.models)
-    return [*first, *second]
+def _pages(dossier: Dossier, deps: Deps, fallen: Path) -> dict[str, str]:
+    """File name -> text of all that is small; ``fallen`` is ``eliminated.csv``, already written."""
+    facts = {
+        **_facts(dossier),
+        "registry": deps.registry.version,
+        "community": [asdict(one) for one in _community(dossier, deps)],
+    }
+    pages = {
+        "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
+        "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
+        "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
+    }
+    if dossier.get("decision") is not None:
+        record = recording.record(dossier, deps, fallen)
+        pages[decision_records.NAME] = decision_records.packed(record)
+    return pages
 
 
-def _csv(fallen: list[Elimination]) -> str:
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
+def _community(dossier: Dossier, deps: Deps) -> list[Signals]:
+    """The signals of the shortlist, to stand beside its scores."""
+    names = [one.model for one in dossier.get("selected") or ()]
+    known = [name for name in names if name in deps.registry.models]
+    return community.signals(known, deps.registry, deps.clock()) if known else []
+
+
+def _explained(dossier: Dossier) -> list[Candidate]:
+    """The shortlist as candidates, each with what it matched."""
+    found = {one.model: one for one in dossier.get("candidates") or ()}
+    return [found[one.model] for one in dossier.get("selected") or () if one.model in found]
+
+
+def eliminated(dossier: Dossier, deps: Deps) -> tuple[Eliminations, ...]:
+    """Each model that fell, with the one reason, in registry order: of stage 1, then of 2."""
+    needed = dossier.get("requirements")
+    if needed is None or dossier.get("critical") is None:
+        return ()
+    columns = deps.index.columns
+    _, first = funnel.critical(columns, needed)
+    _, second = funnel.important(first.left, needed, columns)
+    return first, second
+
+
+def _csv(fallen: Iterable[Elimination], file: TextIO) -> None:
+    rows = csv.writer(file, lineterminator="\n")
     rows.writerow(["model", "stage", "constraint", "reason"])
     rows.writerows((one.model, one.stage, one.constraint, one.reason) for one in fallen)
-    return out.getvalue()
 
 
 def _facts(dossier: Dossier) -> dict[str, Any]:
@@ -118,18 +163,27 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         # A conversation from before a key was added has none of it, which is not an error.
         d={**VOID, **dict.fromkeys(LEFT_OUT), **dossier},
         constant=CONSTANT,
+        claimed=claims.MOST,
         registry=deps.registry,
         timing=estimating.timing(deps.ledger.took(dossier["run"])),
         evidence=evidence_table.table(dossier),
+        community=_community(dossier, deps),
+        explained=_explained(dossier),
         pictures=_pictures(dossier) if autoescape else {},
         prototype=_prototype(dossier, deps),
+        dimensions=DIMENSIONS,
+        share=_share,
     )
 
 
 @dataclass(frozen=True)
 class Prototype:
-    """The top arms on the user's own examples: measures, and answers side by side."""
+    """The top arms on the user's own examples: measures, and answers side by side.
 
+    ``whose``: "your own", or "synthetic".
+    """
+
+    whose: str
     measures: list[list[str]]
     answers: list[list[str]]
 
@@ -139,8 +193,9 @@ def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
     needed, plan = dossier.get("requirements"), dossier.get("plan")
     if needed is None or needed.examples is None or plan is None:
         return None
-    task = own_task.graded(deps.examples.get(needed.examples))
-    came = [one for one in herd_runner.results(plan, deps) if one.benchmark == needed.examples]
+    task = deps.examples.get(needed.examples)
+    metric = own_task.graded(task).metric
+    came = _answers(needed.examples, plan, deps)
     decision = dossier.get("decision")
     order = [line.model for line in decision.ranking] if decision else []
     arms = [arm for arm in order if any(one.arm == arm for one in came)][: prototype_deltas.TOP]
@@ -153,12 +208,23 @@ def _prototype(dossier: Dossier, deps: Deps) -> Prototype | None:
         if one.arm == arm
     ]
     given = {answer.example for answer in answers}
-    used = [one for one in task.usable if one.id in given]
-    form = form_of([one.reference for one in used], task.metric)
-    found = prototype_deltas.compare(used, answers, form)
-    return Prototype(
-        prototype_deltas.rows(found), prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS)
+    used = [one for one in task.examples.examples if one.id in given]
+    found = prototype_deltas.compare(
+        used, answers, form_of([one.reference for one in used], metric)
     )
+    return Prototype(
+        "synthetic" if task.examples.synthetic else "your own",
+        prototype_deltas.rows(found),
+        prototype_deltas.side_by_side(found, used[:SHOWN], LETTERS),
+    )
+
+
+def _answers(examples: str, plan: Plan, deps: Deps) -> list[ItemResult]:
+    """One answer of an arm to an example, whether it was graded by metric, by judge or by both."""
+    came = [one for one in herd_runner.results(plan, deps) if kept_name(one.benchmark) == examples]
+    # By metric last, so that it stays: its time is that of the writing.
+    came.sort(key=lambda one: one.benchmark == examples)
+    return list({(one.arm, one.item): one for one in came}.values())
 
 
 def _routing(dossier: Dossier, deps: Deps) -> Routing | None:
@@ -218,6 +284,13 @@ def _foretold(dossier: Dossier) -> list[tuple[Prediction, Measurement]]:
         for found in dossier.get("measurements") or ()
         if (found.model, found.benchmark) in guesses
     ]
+
+
+def _share(found: Interval | None) -> str:
+    """A rate with its interval in percent; a dash where there is none."""
+    if found is None or found.value is None:
+        return "–"
+    return f"{found.value:.0%} ({found.low:.0%} – {found.high:.0%})"
 
 
 def _cell(value: object) -> str:

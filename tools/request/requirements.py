@@ -195,6 +195,7 @@ def describe(wanted: Requirements) -> str:
         f"{wanted.context:,} tokens" if wanted.context else "",
         f"${wanted.budget_usd:g}" if wanted.budget_usd is not None else "",
         "own examples" if wanted.examples else "",
+        f"{wanted.synthesize} synthetic examples" if wanted.synthesize else "",
     )
     return " · ".join(part for part in parts if part)
 

@@ -11,9 +11,12 @@ from memory.records import CONSTANT, Approval, BenchmarkChoice, Model, Plan
 from memory.scores import Scores
 from tools import herd_runner
 from tools.clients.fakes import ScriptedRunner
+from tools.clients.item_sources import Lettered
+from tools.clients.log_probs import TextLogProb, TokenLogProbs
 from tools.deps import silent
 from tools.herd import contamination_check
 from tools.plans import local_plan
+from tools.plans.already_measured import AlreadyMeasured
 from tools.plans.estimating import Estimator
 
 NAME, TASK = "o/model", "pubmedqa"
@@ -52,7 +55,9 @@ def make(tmp_path):
         design = local_plan.Design(
             (arm,), (BenchmarkChoice(task=TASK, weight=1.0, reason="", items_source="here"),), 8
         )
-        steps = local_plan.steps(Estimator.of(deps), design, constant, deps, SEED)
+        steps = local_plan.steps(
+            Estimator.of(deps), AlreadyMeasured(deps, SEED), design, constant, deps
+        )
         high = sum(step.usd_high for step in steps)
         cap = high if cap is None else cap
         plan = Plan(thread="t", run=run, steps=steps, seed=SEED, cap_usd=cap)
@@ -104,7 +109,8 @@ def test_innocents_are_flagged_no_more_often_than_the_level():
     check = contamination_check.prepare(runner, runner.arms([Model(id=NAME)])[0][0], TASK)
     rng = np.random.default_rng(0)
     flagged = [
-        check.conclude(rng.normal(size=len(check.texts)).tolist()).weight < 1 for _ in range(400)
+        check.conclude([TextLogProb(x) for x in rng.normal(size=len(check.texts))]).weight < 1
+        for _ in range(400)
     ]
     assert sum(flagged) / 400 < 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
 
@@ -195,7 +201,7 @@ def test_a_back_end_that_can_not_is_a_reason_and_not_a_failed_arm(make, trouble,
     def log_probs(arm, texts):
         if trouble is not None:
             raise trouble
-        yield from (SimpleNamespace(total=float("nan")) for _ in texts)
+        yield from (TextLogProb(float("nan")) for _ in texts)
 
     runner.log_probs = log_probs
     deps, plan, approval = make(runner)
@@ -222,3 +228,147 @@ def test_without_a_published_order_or_log_probabilities_there_is_no_check(make):
     assert found.reason == f"not checked for contamination: {contamination_check.NO_ORDER}"
     silent_runner = SimpleNamespace()
     assert contamination_check.prepare(silent_runner, None, TASK) == contamination_check.NO_READER
+
+
+QUESTIONS = {TASK: [Lettered(f"What is {n}?", (f"one {n}", f"two {n}", f"six {n}"), 0)
+                    for n in range(contamination_check.REORDERED)]}  # fmt: skip
+
+
+def asking(**more):
+    return reading(questions=QUESTIONS, **more)
+
+
+def check_of(runner):
+    return contamination_check.prepare(runner, runner.arms([Model(id=NAME)])[0][0], TASK)
+
+
+def test_where_tokens_are_told_two_signals_share_the_level(make):
+    deps, plan, approval = make(asking(memorized=frozenset({NAME})))
+    (found,) = herd_runner.run(plan, approval, deps).contamination
+    assert [flag.method for flag in found.flags] == ["order", "min-k%++"]
+    assert [flag.threshold for flag in found.flags] == [0.025, 0.025]
+    assert found.weight == 0.25
+    assert "a question with its options as published surprises the model less" in found.reason
+    asked = 4 * (1 + contamination_check.SHUFFLES)
+    asked += contamination_check.REORDERED * (1 + contamination_check.REORDERINGS)
+    assert len(deps.runner.read) == asked
+
+
+def test_options_are_asked_where_no_order_is_known(make):
+    deps, plan, approval = make(ScriptedRunner({NAME: 0.9}, questions=QUESTIONS))
+    (found,) = herd_runner.run(plan, approval, deps).contamination
+    assert [flag.method for flag in found.flags] == ["min-k%++"]
+    assert found.weight == 1.0
+
+
+def test_innocents_of_both_signals_are_flagged_no_more_often_than_the_level():
+    check, rng = check_of(asking()), np.random.default_rng(0)
+
+    def told():
+        for _ in check.texts:
+            row = rng.normal(size=9)
+            yield TextLogProb(rng.normal(), TokenLogProbs(row, 0 * row, 1 + 0 * row))
+
+    flagged = [check.conclude(list(told())).weight < 1 for _ in range(400)]
+    assert sum(flagged) / 400 < 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
+
+
+def test_every_form_of_a_question_has_the_same_options():
+    check = check_of(asking())
+    forms = 1 + contamination_check.REORDERINGS
+    for start in range(0, len(check.options), forms):
+        lines = [text.split("\n") for text in check.options[start : start + forms]]
+        told = {(question, *sorted(line[3:] for line in options)) for question, *options in lines}
+        assert len(told) == 1
+
+
+def test_a_back_end_that_tells_no_tokens_is_not_asked_for_them():
+    runner = asking()
+    runner.tells_tokens = lambda arm: False
+    assert check_of(runner).options == ()
+    assert check_of(runner).key == check_of(reading()).key  # what was paid for stays paid for
+
+
+def test_tokens_that_do_not_come_after_all_are_an_error_and_not_a_verdict():
+    check = check_of(asking())
+    with pytest.raises(ValueError, match="no shard has all of its log-probabilities"):
+        check.conclude([TextLogProb(-1.0) for _ in check.texts])
+
+
+def test_a_check_is_made_once_for_all_prices_and_reserves(make):
+    runner, asked = asking(), []
+    honest = runner.published
+    runner.published = lambda benchmark: asked.append(benchmark) or honest(benchmark)
+    deps, plan, approval = make(runner)
+    assert len(asked) == 1
+    herd_runner.run(plan, approval, deps)
+    assert len(asked) == 2  # once for the plan, once for the run
+
+
+FORMS = {TASK: [Lettered(f"What is {n}?", (f"one {n}", f"two {n}", f"six {n}"), n % 3)
+                for n in range(contamination_check.REWORDED)]}  # fmt: skip
+
+
+class Speaking(ScriptedRunner):
+    """A served model: totals only, and answers as ``says`` makes them."""
+
+    def tells_tokens(self, arm):
+        return False
+
+    def generation_seconds(self, arm, items, tokens, new_tokens):
+        return 0.1 * items, 0.2 * items, 0.4 * items
+
+    def generate(self, arm, prompts, most_tokens):
+        letters = dict(contamination_check.prepare(self, arm, TASK).forms)
+        for prompt in prompts:
+            asked = prompt.removeprefix(contamination_check.INSTRUCTION)
+            yield self.says(asked, letters[asked])
+
+
+def spoken(make, says, **more):
+    runner = Speaking({NAME: 0.9}, files=FILES, questions=FORMS, **more)
+    runner.says = says
+    deps, plan, approval = make(runner)
+    (found,) = herd_runner.run(plan, approval, deps).contamination
+    return found
+
+
+def parrot(asked, letter):
+    return letter if asked.endswith("Answer:") else "(D)"
+
+
+def test_where_no_tokens_are_told_letters_known_by_heart_show(make):
+    found = spoken(make, parrot)
+    assert [flag.method for flag in found.flags] == ["order", "paraphrase gap"]
+    assert [flag.flagged for flag in found.flags] == [False, True]
+    assert found.weight == 0.5
+    assert "accuracy on the published wording against others, 16 items" in found.reason
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        lambda asked, letter: f"The answer is {letter}.",
+        lambda asked, letter: "A",
+        lambda asked, letter: "C",
+        lambda asked, letter: letter if " 1" in asked.split("?")[0] else "B",
+    ],
+    ids=["knows", "always A", "always C", "knows some"],
+)
+def test_who_knows_the_answer_or_prefers_a_letter_is_not_accused(make, says):
+    assert spoken(make, says).weight == 1.0
+
+
+def test_answers_without_a_letter_leave_the_other_signal(make):
+    found = spoken(make, lambda asked, letter: "", memorized=frozenset({NAME}))
+    assert [flag.method for flag in found.flags] == ["order"]
+    assert found.weight == 0.5
+
+
+def test_the_forms_are_priced_and_asked_once(make):
+    runner = Speaking({NAME: 0.9}, files=FILES, questions=FORMS)
+    check = contamination_check.prepare(runner, runner.arms([Model(id=NAME)])[0][0], TASK)
+    assert check.asked == len(check.texts) + 2 * contamination_check.REWORDED
+    texts = 0.01 * len(check.texts)
+    assert check.seconds[1] == pytest.approx(texts + 0.2 * 2 * contamination_check.REWORDED)
+    assert len({prompt for prompt, _ in check.forms}) == 2 * contamination_check.REWORDED

@@ -12,6 +12,7 @@ from tools import herd_runner
 from tools.clients.fakes import FixedClock, ScriptedRunner
 from tools.methods import throughput
 from tools.plans import local_plan
+from tools.plans.already_measured import AlreadyMeasured
 from tools.plans.estimating import EDITION, NEVER, Estimator, in_words, timing, track_record
 
 ARM = Arm(name="good", model=world.GOOD, backend="scripted", weights="script")
@@ -40,7 +41,7 @@ def measured(deps, run="r", arms=(ARM,), tasks=("pubmedqa",), items=8):
     choices = tuple(BenchmarkChoice(task=task, weight=1.0, reason="") for task in tasks)
     design = local_plan.Design(tuple(arms), choices, items)
     seed = len(deps.ledger.took())  # other items each time: kept ones are not measured again
-    steps = local_plan.steps(Estimator.of(deps), design, NULL, deps, seed)
+    steps = local_plan.steps(Estimator.of(deps), AlreadyMeasured(deps, seed), design, NULL, deps)
     plan = Plan(thread="t", run=run, steps=steps, seed=seed, cap_usd=9.0)
     approval = world.approval(plan)
     deps.ledger.record_approval(approval)
@@ -80,7 +81,8 @@ def test_the_next_plan_learns_from_it(deps):
     assert found.expected == pytest.approx(100 * 3.0**shrunk)
     assert found.low < 300 < found.high
     # The step promises exactly that, and loading, which was quicker than its worst case, with it.
-    whole = item.seconds(ARM, "pubmedqa", 8, loaded=False)
+    bought = 8 - second.steps[0].reused
+    whole = item.seconds(ARM, "pubmedqa", bought, loaded=False)
     assert second.steps[0].minutes == pytest.approx(whole.expected / 60)
     assert second.steps[0].minutes_low == pytest.approx(whole.low / 60)
     assert second.steps[0].usd_high == pytest.approx(whole.high * 0.001)
@@ -187,7 +189,7 @@ def test_forecasts_are_append_only_and_the_first_stays(deps):
 def test_history_newer_than_the_plan_never_leaves_an_item_without_a_reserve(deps):
     choices = (BenchmarkChoice(task="pubmedqa", weight=1.0, reason=""),)
     design = local_plan.Design((ARM,), choices, 8)
-    steps = local_plan.steps(Estimator.of(deps), design, NULL, deps, 99)
+    steps = local_plan.steps(Estimator.of(deps), AlreadyMeasured(deps, 99), design, NULL, deps)
     small = [s.model_copy(update={"usd_high": s.usd_high / 100}) for s in steps]
     plan = Plan(thread="t", run="late", steps=tuple(small), seed=99, cap_usd=0.0025)
     approval = world.approval(plan)
@@ -213,7 +215,7 @@ def test_a_run_that_is_resumed_reserves_what_its_plan_was_priced_at(deps, learnt
     choices = (BenchmarkChoice(task="pubmedqa", weight=1.0, reason=""),)
     design = local_plan.Design((ARM, OTHER), choices, 8)
     deps = replace(deps, runner=ScriptedRunner({world.GOOD: 1.0, world.POOR: 0.0}))
-    steps = local_plan.steps(Estimator.of(deps), design, NULL, deps, 99)
+    steps = local_plan.steps(Estimator.of(deps), AlreadyMeasured(deps, 99), design, NULL, deps)
     cap = sum(step.usd_high for step in steps)
     plan = Plan(thread="t", run="killed", steps=steps, seed=99, cap_usd=cap)
     approval = world.approval(plan)
@@ -228,3 +230,14 @@ def test_a_run_that_is_resumed_reserves_what_its_plan_was_priced_at(deps, learnt
     result = herd_runner.run(plan, approval, deps)
     assert result.stopped is None
     assert result.failed == {}
+
+
+def test_a_loading_that_downloads_neither_teaches_nor_learns(deps):
+    fetched = ARM.model_copy(update={"download": 10**9})
+    untaught = Estimator.of(deps).seconds(ARM, "pubmedqa", 0, loaded=False)
+    measured(deps, arms=(fetched,))
+    assert Estimator.of(deps).seconds(ARM, "pubmedqa", 0, loaded=False) == untaught
+    measured(deps, "r2")
+    taught = Estimator.of(deps).seconds(ARM, "pubmedqa", 0, loaded=False)
+    assert taught != untaught
+    assert Estimator.of(deps).seconds(fetched, "pubmedqa", 0, loaded=False) == untaught

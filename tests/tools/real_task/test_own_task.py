@@ -17,7 +17,8 @@ from memory.records import (
 )
 from tools.clients.fakes import ScriptedRunner
 from tools.clients.lm_eval_process import ArmFailed
-from tools.real_task.own_task import MOST_TOKENS, OwnTaskRunner, as_benchmark, graded
+from tools.real_task.own_task import MOST_TOKENS, as_benchmarks, graded
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 GOOD = Arm(name="good", model="o/good", backend="scripted")
 FAR = Arm(name="far", model="o/far", backend="served", weights="https://elsewhere.org/v1 far")
@@ -154,7 +155,7 @@ def test_to_a_cluster_is_away_too(runner, tmp_path):
 def test_the_real_task_has_half_of_the_weight():
     others = [BenchmarkChoice(task=t, weight=w, reason="") for t, w in (("a", 0.6), ("b", 0.4))]
     task = OwnTask(name="examples:x", instruction="Do it.", examples=LABELS)
-    own, *rest = as_benchmark(task, others)
+    own, *rest = as_benchmarks(task, others)
     assert (own.task, own.weight, own.available) == ("examples:x", 0.5, 7)
     assert [one.weight for one in rest] == pytest.approx([0.3, 0.2])
     assert "2 short labels" in own.reason
@@ -163,6 +164,6 @@ def test_the_real_task_has_half_of_the_weight():
 
 def test_examples_without_any_reference_can_not_be_measured_and_say_so():
     task = OwnTask(name="examples:x", instruction="Do it.", examples=example_set([None, None]))
-    (own,) = as_benchmark(task, [])
+    (own,) = as_benchmarks(task, [])
     assert own.items_source is None
     assert "no example has a reference answer" in own.reason

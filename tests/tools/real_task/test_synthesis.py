@@ -26,13 +26,13 @@ class Author:
 
     def __call__(self, messages):
         (message,) = messages
-        self.sent.append(message["content"])
+        self.sent.append(message.content)
         reply = self.replies.pop(0) if self.replies else None
         if isinstance(reply, Exception):
             raise reply
         if reply is not None:
             return reply
-        wanted = int(re.search(r"Write (\d+) new examples", message["content"]).group(1))
+        wanted = int(re.search(r"Write (\d+) new examples", message.content).group(1))
         written = []
         for _ in range(wanted):
             self.count += 1

@@ -1,0 +1,1 @@
+"""Decisions after they were made: recomputed from their records, watched, re-opened."""
