@@ -48,7 +48,7 @@ def learn(
     deps: Deps,
     models: Sequence[str] | None = None,
     priors: Mapping[str, float] | None = None,
-    protocol: str | None = None,
+    kept_under: tuple[str, str] | None = None,
 ) -> FittedRouter | None:
     """Fit to every answer to the task's examples that the ledger holds.
 
@@ -59,14 +59,15 @@ def learn(
         models: Only arms of these; None: of all.
         priors: What is known of a model's quality, more is better; used where no answer was
             graded. Default: its standing among all that were ever measured.
-        protocol: How the answers were made. Default: as a plan made now would.
+        kept_under: The benchmark and protocol of the answers. Default: those of a plan made now
+            that grades by the references.
 
     None when no arm has answered any.
     """
-    how = protocol or task.protocol(deps.runner.name)
+    kept_under = kept_under or (task.task.name, task.protocol(deps.runner.name))
     found = [
         (arm, result)
-        for arm, result in deps.ledger.answers(task.task.name, how)
+        for arm, result in deps.ledger.answers(*kept_under)
         if arm.model != CONSTANT and (models is None or arm.model in models)
     ]
     if not found:

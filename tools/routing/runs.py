@@ -40,13 +40,20 @@ def fit(run: str, deps: Deps) -> FittedRouter:
 
 
 def of_plan(plan: Plan, examples: str, deps: Deps) -> FittedRouter | None:
-    """The router of a plan's arms, from their answers so far; None when there are none."""
-    steps = [s for s in plan.steps if s.benchmark == examples and s.arm.model != CONSTANT]
+    """The router of a plan's arms, from their answers so far; None when there are none.
+
+    Where answers were graded by references and by judges, the references count.
+    """
+    own = [s for s in plan.steps if own_task.kept_name(s.benchmark) == examples]
+    asked = [step for step in own if step.arm.model != CONSTANT]
+    steps = [step for step in asked if step.benchmark == examples] or asked
     if not steps:
         return None
-    task = own_task.graded(deps.examples.get(examples))
-    models = [step.arm.model for step in steps]
-    return router.learn(plan.run, task, deps, models, protocol=steps[0].protocol)
+    name = steps[0].benchmark
+    judged = name.endswith(own_task.JUDGED)
+    task = own_task.graded(deps.examples.get(examples), judged=judged)
+    models = [step.arm.model for step in steps if step.benchmark == name]
+    return router.learn(plan.run, task, deps, models, kept_under=(name, steps[0].protocol))
 
 
 def before(run: str, models: Sequence[str], examples: str, deps: Deps) -> Routing:

@@ -1,6 +1,5 @@
 """``mirror route`` as a person runs it, after a run that measured two arms on their examples."""
 
-import argparse
 import json
 import threading
 import time
@@ -13,10 +12,10 @@ from stub_chat import StubChat, says
 
 from agent.__main__ import main
 from agent.session import Asked, Told
-from agent.surfaces.terminal import Terminal
 from memory.routers import Routers
 from tools.clients.fakes import HashEmbedder, ScriptedRunner
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task import examples
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 
 class Specialists(ScriptedRunner):
@@ -46,9 +45,7 @@ def deployment(tmp_path_factory):
     object.__setattr__(made.deps, "minutes", 0.3)  # fewer items: each is written to disk
     path = home / "mine.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    words = {"examples": str(path), "input": None, "reference": None, "instruction": "Yes or no?"}
-    fixed = words | {"may_leave": False, "request": world.REQUEST, "json": False, "quiet": True}
-    name = Terminal(made, argparse.Namespace(**fixed), "ada").keep_examples()
+    name = made.deps.examples.keep(examples.read(path), "Yes or no?")
     told = list(made.say("t", world.REQUEST, {"examples": name}))
     assert isinstance(told[-1], Asked)
     advice = [one.text for one in told if isinstance(one, Told) and one.tool == "advise_routing"]
