@@ -16,7 +16,7 @@ from agent.session import Asked, Told
 from agent.surfaces.terminal import Terminal
 from memory.routers import Routers
 from tools.clients.fakes import HashEmbedder, ScriptedRunner
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 
 class Specialists(ScriptedRunner):
