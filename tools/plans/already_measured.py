@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from memory.errors import BadRequest
 from memory.records import CONSTANT, Origin
 
 if TYPE_CHECKING:
     from memory.records import Arm, Plan
-    from tools.deps import Deps
+    from tools.deps import Deps, Runner
     from tools.herd.contamination_check import Checks
 
 
@@ -32,7 +33,8 @@ class AlreadyMeasured:
         if not held:
             return 0
         if (benchmark, count) not in self._drawn:
-            drawn = self.deps.runner.items(benchmark, count, self.seed)
+            most = drawable(self.deps.runner, benchmark, count, self.seed)
+            drawn = self.deps.runner.items(benchmark, most, self.seed)
             self._drawn[benchmark, count] = drawn
         return sum(item in held for item in self._drawn[benchmark, count])
 
@@ -62,6 +64,22 @@ class AlreadyMeasured:
             protocol = self.deps.runner.protocol(benchmark)
             self._held[key] = frozenset(self.deps.ledger.done(arm, benchmark, protocol))
         return self._held[key]
+
+
+def drawable(runner: Runner, benchmark: str, wanted: int, seed: int) -> int:
+    """``wanted`` items, or as many as there are: a runner refuses to draw more than it has."""
+    enough, too_many = 0, wanted + 1
+    tried = wanted
+    while too_many - enough > 1:
+        try:
+            enough = len(runner.items(benchmark, tried, seed))
+        except BadRequest:
+            too_many = tried
+        else:
+            if enough < tried:
+                return enough
+        tried = (enough + too_many) // 2
+    return enough
 
 
 def in_words(plan: Plan) -> str:

@@ -11,17 +11,17 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Step
 from tools.methods.gpu_time import Range
 from tools.plans import fetching
+from tools.plans.already_measured import drawable
 from tools.plans.judge_plan import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from memory.records import BenchmarkChoice, Model
-    from tools.deps import Deps, Runner
+    from tools.deps import Deps
     from tools.dossier import Dossier
     from tools.plans.already_measured import AlreadyMeasured
     from tools.plans.estimating import Estimator
@@ -181,7 +181,7 @@ def steps(
     """
     runner = deps.runner
     drawn = {
-        c.task: _drawable(runner, c.task, design.share(c), known.seed) for c in design.benchmarks
+        c.task: drawable(runner, c.task, design.share(c), known.seed) for c in design.benchmarks
     }
     steps = []
     for arm in (*design.arms, constant):
@@ -237,22 +237,6 @@ def _judged(step: Step, bench: Bench, items: Sequence[str], seconds: Range) -> S
             "minutes_high": step.minutes_high + seconds.high / 60,
         }
     )
-
-
-def _drawable(runner: Runner, benchmark: str, wanted: int, seed: int) -> int:
-    """``wanted`` items, or as many as there are: a runner refuses to draw more than it has."""
-    enough, too_many = 0, wanted + 1
-    tried = wanted
-    while too_many - enough > 1:
-        try:
-            enough = len(runner.items(benchmark, tried, seed))
-        except BadRequest:
-            too_many = tried
-        else:
-            if enough < tried:
-                return enough
-        tried = (enough + too_many) // 2
-    return enough
 
 
 def _could_change(arm: Arm, rivals: Sequence[str], items: int, change: str) -> str:

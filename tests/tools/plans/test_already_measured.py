@@ -79,3 +79,12 @@ def test_nothing_measured_yet_is_said_nowhere(made):
     plan = plan_of(made, "t")
     assert already_measured.in_words(plan) == ""
     assert all(step.reused == 0 and step.measured is None for step in plan.steps)
+
+
+def test_fewer_items_than_would_fit_are_no_obstacle_to_a_second_run(made):
+    made.deps.runner.benchmarks = {"pubmedqa": 20, "medmcqa": 20}
+    pay_for(plan_of(made, "t"), made.deps)
+    object.__setattr__(made.deps, "minutes", 60.0)
+    plan = plan_of(made, "u")
+    assert {step.items for step in plan.steps} == {20}
+    assert all(step.reused for step in plan.steps if step.arm.model != CONSTANT)
