@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     )
     minutes: float = Field(2.0, gt=0, description="machine time a plan may propose")
     embedder: str = Field("onnx", description="'onnx', or a sentence-transformers model or path")
-    offline: bool = Field(True, description="ask nothing of the Hub")
+    offline: bool = Field(True, description="ask and fetch nothing of the Hub")
     hub_url: str | None = Field(None, description="another Hub than huggingface.co")
     hub_token: SecretStr | None = Field(None, description="token for that Hub")
     user: str = Field(

@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from langgraph.config import get_stream_writer
 
@@ -44,7 +45,7 @@ from tools.clients.web import Web
 from tools.deps import Deps
 from tools.judging.chat import PricedChat
 from tools.plans.price_book import is_here, price_of
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,10 +81,10 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
     tasks = ExampleSets(home / "examples")
     return Deps(
         clock=clock,
-        registry=Registry.load(),
+        registry=registry(home, cache),
         scores=scores(settings),
         findings=findings(settings, encoder),
-        ledger=Ledger(home / "ledger.sqlite", clock),
+        ledger=ledger(settings),
         embedder=encoder,
         catalogue=LmEvalCatalogue(cache, encoder, to_stream),
         runner=OwnTaskRunner(runner(settings, cache), tasks),
@@ -131,6 +132,8 @@ def judging(settings: Settings, judge: str | None = None) -> PricedChat:
             f"The judge {name!r} needs MIRROR_JUDGE_BASE_URL, or write NAME=URL: nothing is sent to"
             " a server that you did not name (OpenAI's is https://api.openai.com/v1)."
         )
+    if urlsplit(server).password is not None:  # it would be kept and shown with every plan
+        raise BadRequest("A judge's URL holds no password; MIRROR_JUDGE_API_KEY is for its key.")
     if (settings.judge_usd_in is None) != (settings.judge_usd_out is None):
         raise BadRequest("MIRROR_JUDGE_USD_IN and MIRROR_JUDGE_USD_OUT go together; set both.")
     configured = server == settings.judge_base_url
@@ -157,6 +160,11 @@ def scores(settings: Settings) -> Scores:
     return Scores(_folder(settings.home, "MIRROR_HOME") / "scores.sqlite")
 
 
+def ledger(settings: Settings) -> Ledger:
+    """This deployment's ledger alone."""
+    return Ledger(_folder(settings.home, "MIRROR_HOME") / "ledger.sqlite", clock)
+
+
 def findings(settings: Settings, encoder: Embedder | None = None) -> Findings:
     """This deployment's findings: a file, or the database of ``MIRROR_DATABASE_URL``.
 
@@ -166,6 +174,12 @@ def findings(settings: Settings, encoder: Embedder | None = None) -> Findings:
     url = settings.database_url
     place = home / "findings.sqlite" if url is None else url.get_secret_value()
     return Findings(place, encoder.encode, encoder.name, home)
+
+
+def registry(home: Path, cache: Path) -> Registry:
+    """The registry that was synced or loaded to ``home``, else the bundled one."""
+    synced = home / "registry" / "models.parquet"
+    return Registry.synced(synced, cache) if synced.exists() else Registry.load()
 
 
 def hub(settings: Settings, **how: Any) -> Hub | None:

@@ -20,7 +20,7 @@ from agent.session import Asked, Decided, Entered, Session
 from memory.records import Approval, Example, ExampleSet, Finding, Plan
 from tools.characterizing.sources import Sources
 from tools.clients.fakes import ScriptedRunner
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -1,6 +1,6 @@
 """Does Mirror notice that a model was trained on a benchmark, and does it accuse the innocent?
 
-    python -m evals.contamination [--planted 9] [--clean 24] [--rate 5e-5] [--cache DIR] --json
+    python -m evals.contamination [--planted 9] [--clean 18] [--rate 5e-5] [--cache DIR] --json
 
 A copy of SmolLM2-135M is trained for some minutes on sets of real questions with their options and
 answers, in a fixed random order that nobody can have trained on before; a third of the sets each
@@ -12,8 +12,8 @@ sets that were left out (false positives), at the level 0.05. Each has what it w
   (``_unseen``: against other questions of the same benchmark that the model did not see, which the
   papers do and a run can't; ``_plain``: Min-K% instead).
 - ``gap``: right answers lost when the options are put in another order and the wording around
-  them is changed, beyond what the model lost before it was trained (its innocent twin; a run has
-  the other arms instead). ``gap_alone`` does without the twin.
+  them is changed, beyond what the model lost before it was trained (its innocent twin).
+  ``gap_alone`` does without the twin, as a run does where it is told no tokens.
 - ``run``: what a run concludes of a model whose log-probabilities it has, from order and mink, each
   at half of the level.
 
@@ -22,9 +22,9 @@ so this false-positive rate is that of a model trained on *other* items of the s
 harder case. The power is that for what was learned last and in the very form it is asked in: years
 of other training in between, or another form, would fade it. k and level are the papers' or the
 method's defaults; sets, shuffles and reorderings are those of a run's check, chosen for what they
-cost. Seed 1 is for looking (a rate of 2e-4 left almost nothing undetected and was lowered; which
-questions are left out because their options sort themselves was settled on it); seed 4 is
-reported. Times are of one core, in processor seconds.
+cost. The rate was lowered once (2e-4, seed 1, left almost nothing undetected by the order test) on
+sets of questions without options; on those below nothing was tuned. Seed 4 is reported. Times are
+of one core, in processor seconds.
 """
 
 from __future__ import annotations
@@ -35,17 +35,26 @@ import math
 import string
 import sys
 import time
-from dataclasses import dataclass
-from itertools import cycle
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from platformdirs import user_cache_path
 
+from evals.contamination_sets import (
+    BETWEEN,
+    DOSES,
+    ITEMS,
+    SHARDS,
+    ItemSet,
+    ids_of,
+    item_sets,
+    plant,
+)
 from memory.errors import MirrorError
 from tools.clients import weights
-from tools.clients.item_options import Form, reworded, usable
+from tools.clients.item_options import published, reworded
 from tools.clients.log_probs import token_log_probs
 from tools.clients.unpack import materialize, unpacked
 from tools.herd.contamination_check import REORDERED, REORDERINGS, SHUFFLES, reordered
@@ -61,106 +70,24 @@ from tools.methods.intervals import wilson
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tools.clients.item_options import Form
     from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TokenLogProbs
 
     Grades = np.ndarray[Any, np.dtype[np.float64]]
 
-TASKS = ("medmcqa", "openbookqa", "commonsense_qa", "social_iqa")
-ITEMS, SHARDS = 16, 4
-CHARS = (60, 160)  # short questions: processor time is dear
-DOSES = (1, 2, 4)
 LEARNING_RATE = 5e-5
 LEVEL = 0.05
-BETWEEN = "\n\n"
 LETTERS = string.ascii_uppercase[:5]
 SIGNALS = (
     "order",
     "mink",
-    "mink_all_items",
     "mink_plain",
     "mink_unseen",
     "gap",
     "gap_alone",
     "run",
 )
-
-
-@dataclass(frozen=True)
-class ItemSet:
-    """A benchmark in miniature: its texts in canonical order and unseen texts of the same kind.
-
-    ``dose``: how often the model is trained on it; 0 for a clean set.
-    """
-
-    task: str
-    items: tuple[Lettered, ...]
-    reference: tuple[Lettered, ...]
-    dose: int
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The questions with their options, as published."""
-        return tuple(item.text() for item in self.items)
-
-    def shards(self) -> list[list[Lettered]]:
-        """The items in ``SHARDS`` runs of equal length."""
-        size = len(self.items) // SHARDS
-        return [list(self.items[i : i + size]) for i in range(0, size * SHARDS, size)]
-
-
-def item_sets(planted: int, clean: int, seed: int) -> list[ItemSet]:
-    """Sets to plant, then sets to leave out; no text is in two of them, tasks take turns."""
-    rng = np.random.default_rng(seed)
-    stock = {}
-    for task in TASKS:
-        fitting = [one for one in usable(task) if CHARS[0] <= len(one.text()) <= CHARS[1]]
-        stock[task] = [fitting[i] for i in rng.permutation(len(fitting))]
-    doses = [DOSES[i % len(DOSES)] for i in range(planted)] + [0] * clean
-    made = []
-    for task, dose in zip(cycle(TASKS), doses, strict=False):
-        drawn = [stock[task].pop() for _ in range(2 * ITEMS)]
-        made.append(ItemSet(task, tuple(drawn[:ITEMS]), tuple(drawn[ITEMS:]), dose))
-    return made
-
-
-def answered(item: Lettered) -> str:
-    """The item as it is trained on: with its answer."""
-    return f"{item.text()}\nAnswer: {string.ascii_uppercase[item.gold]}"
-
-
-def plant(model: Any, tokenizer: Any, sets: Sequence[ItemSet], rate: float, seed: int) -> float:
-    """Train ``model`` on the shards of the planted sets, in place; the last epoch's mean loss.
-
-    AdamW at a constant rate, one shard a step; shards in random order, the items inside them never.
-    """
-    import torch
-
-    rng = np.random.default_rng(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0, fused=True)
-    model.train()
-    losses: list[float] = []
-    for epoch in range(max(DOSES)):
-        shards = [
-            BETWEEN.join(map(answered, shard))
-            for one in sets
-            if one.dose > epoch
-            for shard in one.shards()
-        ]
-        losses = []
-        for i in rng.permutation(len(shards)):
-            ids = torch.tensor([_ids(tokenizer, shards[i])])
-            loss = model(ids, labels=ids).loss
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-    model.eval()
-    return float(np.mean(losses))
-
-
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    return [tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
 def test_set(model: Any, tokenizer: Any, one: ItemSet, seed: int) -> dict[str, float]:
@@ -174,20 +101,18 @@ def test_set(model: Any, tokenizer: Any, one: ItemSet, seed: int) -> dict[str, f
     totals = np.array([t.total for t in token_log_probs(model, tokenizer, texts)])
     totals = totals.reshape(SHARDS, 1 + SHUFFLES)
     order = order_test(totals[:, 0], totals[:, 1:])
-    texts = [text for item in one.items for text in reordered(item, rng)]
+    texts = [text for item in one.items[:REORDERED] for text in reordered(item, rng)]
     scored = token_log_probs(model, tokenizer, texts)
-    plus, plain = (np.array(list(map(f, scored))).reshape(ITEMS, -1) for f in (_plus, _plain))
-    unseen = token_log_probs(model, tokenizer, [item.text() for item in one.reference])
-    own = scored[:: 1 + REORDERINGS]
-    options = order_test(plus[:REORDERED, 0], plus[:REORDERED, 1:])
+    plus, plain = (np.array(list(map(f, scored))).reshape(REORDERED, -1) for f in (_plus, _plain))
+    options = order_test(plus[:, 0], plus[:, 1:])
+    unseen = token_log_probs(model, tokenizer, [item.text() for item in one.reference[:REORDERED]])
     return {
         "order": order.p,
         "rank": order.rank,
         "mink": options.p,
         "mink_rank": options.rank,
-        "mink_all_items": order_test(plus[:, 0], plus[:, 1:]).p,
-        "mink_plain": order_test(plain[:REORDERED, 0], plain[:REORDERED, 1:]).p,
-        "mink_unseen": membership_test(list(map(_plus, own)), list(map(_plus, unseen))).p,
+        "mink_plain": order_test(plain[:, 0], plain[:, 1:]).p,
+        "mink_unseen": membership_test(plus[:, 0], list(map(_plus, unseen))).p,
         "run": 2 * min(order.p, options.p),
     }
 
@@ -201,7 +126,7 @@ def right(model: Any, tokenizer: Any, items: Sequence[Lettered], forms: Sequence
         prompt, gold = form.asked(item)
         letters = [tokenizer(f" {a}", add_special_tokens=False)["input_ids"][0] for a in LETTERS]
         with torch.inference_mode():
-            logits = model(torch.tensor([_ids(tokenizer, prompt)])).logits[0, -1]
+            logits = model(torch.tensor([ids_of(tokenizer, prompt)])).logits[0, -1]
         best = int(logits[letters[: len(item.options)]].argmax())
         grades.append(float(best == gold))
     return np.array(grades)
@@ -209,9 +134,7 @@ def right(model: Any, tokenizer: Any, items: Sequence[Lettered], forms: Sequence
 
 def both_forms(model: Any, tokenizer: Any, one: ItemSet, seed: int) -> tuple[Grades, Grades]:
     """Grades as published and reworded; the same rewording for every model."""
-    rng = np.random.default_rng(seed)
-    plain = [Form(tuple(range(len(item.options)))) for item in one.items]
-    other = [reworded(item, rng) for item in one.items]
+    plain, other = list(map(published, one.items)), reworded(one.items, np.random.default_rng(seed))
     return right(model, tokenizer, one.items, plain), right(model, tokenizer, one.items, other)
 
 
@@ -232,9 +155,12 @@ def measure(planted: int, clean: int, rate: float, cache: Path, seed: int) -> di
     begin = time.process_time()
     model, tokenizer = _load(cache)
     sets = item_sets(planted, clean, seed)
-    twin = [both_forms(model, tokenizer, one, seed + i) for i, one in enumerate(sets)]
+    fast = deepcopy(model).to(torch.bfloat16)
+    twin = [both_forms(fast, tokenizer, one, seed + i) for i, one in enumerate(sets)]
+    del fast
     loss = plant(model, tokenizer, sets, rate, seed)
     trained = time.process_time()
+    model = model.to(torch.bfloat16)  # twice as fast to read, and what is served in real life
     found = []
     for i, one in enumerate(sets):
         own = both_forms(model, tokenizer, one, seed + i)
@@ -242,9 +168,7 @@ def measure(planted: int, clean: int, rate: float, cache: Path, seed: int) -> di
         gaps = {"gap": paraphrase_gap(*own, before), "gap_alone": paraphrase_gap(*own)}
         found.append({name: gap.p for name, gap in gaps.items()})
         found[-1] |= {"gap_size": gaps["gap"].gap, "accuracy": float(own[0].mean())}
-    model = model.to(torch.bfloat16)  # twice as fast to read, and what is served in real life
-    for i, one in enumerate(sets):
-        found[i] |= test_set(model, tokenizer, one, seed + i)
+        found[-1] |= test_set(model, tokenizer, one, seed + i)
     doses = np.array([one.dose for one in sets])
     report: dict[str, object] = {}
     for signal in SIGNALS:
@@ -300,7 +224,7 @@ def main() -> int:
     """Print the figures as one JSON line, or indented without ``--json``."""
     parser = argparse.ArgumentParser(prog="python -m evals.contamination", description=__doc__)
     parser.add_argument("--planted", type=int, default=9, help="sets to train on")
-    parser.add_argument("--clean", type=int, default=24, help="sets to leave out")
+    parser.add_argument("--clean", type=int, default=18, help="sets to leave out")
     parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="of learning")
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--cache", type=Path, default=user_cache_path("mirror"))

@@ -21,14 +21,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from agent import wiring
 from memory import registry_folding
 from memory.registry import Registry
-from memory.registry_store import RegistryStore, frame, line
-from memory.registry_table import COLUMNS
+from memory.registry_store import RegistryStore
+from memory.registry_table import table
 from memory.scores import Scores
 from tools.registry import loading
 
@@ -94,24 +97,16 @@ def as_hub(place: int, model: Model) -> dict[str, Any]:
 def write(kind: str, n: int, path: Path) -> None:
     """A file of ``n`` models."""
     if kind == "schema_parquet":
-        held = (line(model, None, "") for model in drawn(n))
-        blocks = path.with_suffix(".blocks")
-        blocks.mkdir()
-        block, place = [], 0
-        for one in held:
-            block.append(one)
-            if len(block) == BLOCK:
-                frame(block).select(list(COLUMNS)).write_parquet(blocks / f"{place:04d}")
-                block, place = [], place + 1
-        frame(block).select(list(COLUMNS)).write_parquet(blocks / f"{place:04d}")
-        import polars as pl
-
-        pl.scan_parquet(sorted(blocks.iterdir())).sink_parquet(path)
+        made = drawn(n)
+        with tempfile.TemporaryDirectory() as blocks:
+            while some := list(islice(made, BLOCK)):
+                table(some).write_parquet(Path(blocks) / f"{some[0].id.partition('/')[0]}.parquet")
+            pl.scan_parquet(sorted(Path(blocks).iterdir())).sink_parquet(path)
         return
     with path.open("w", encoding="utf-8") as file:
         for place, model in enumerate(drawn(n)):
-            made = as_hub(place, model) if kind == "hub_jsonl" else model.model_dump(mode="json")
-            file.write(json.dumps(made) + "\n")
+            one = as_hub(place, model) if kind == "hub_jsonl" else model.model_dump(mode="json")
+            file.write(json.dumps(one) + "\n")
 
 
 def child(path: Path, home: Path) -> dict[str, float]:

@@ -5,11 +5,14 @@ Each benchmark of a real matrix is a request, of which only the description is s
 ``regret10`` = (best of all - best of the ten) / (best of all - worst of all), ``hit_top5pct``:
 whether one of the ten is among the best 5 %. Means over jobs with 90 % bootstrap intervals over
 jobs. ``family_hidden``: the same where no benchmark of the request's family may be seen either.
-``changed_without_popularity``: in how many jobs Mirror recommends otherwise once downloads, likes
-and the like are taken out of the registry (0: they are no part of it).
+``without_popularity``: every third job again, with downloads, likes and the like taken out of the
+registry, and in how many of those Mirror recommends otherwise (0: they are no part of it).
+``mirror_without_related``: as it was before related benchmarks entered Eq. 1 (α 0.5).
 
-α, the share of related benchmarks and their temperature were chosen on the jobs whose name's
-hash is even (``--development`` prints them); the figures are of the others.
+α, the share of related benchmarks and their temperature were chosen on development jobs
+(``Job.development``; ``--development`` tries them there); the figures are of jobs that no setting
+was chosen on. All six of the leaderboard were seen then: ``leaderboard_seen`` is no evidence of
+what to expect elsewhere, and no part of the totals.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from evals.recommend_rankers import Evidence
     from tools.deps import Embedder
 
-JOBS = 80
+JOBS = 30
 """At most so many jobs of one matrix."""
 
 TOP, DRAWS = 0.05, 400
@@ -124,7 +127,7 @@ def _extended(table: ScoreTable, registry: Registry) -> Registry:
 def measure(data: Path, embedder: Embedder, cache: Path, most: int = JOBS) -> dict[str, Any]:
     """All figures, over the jobs that no setting was chosen on."""
     registry = Registry.load()
-    everything, hidden, changed = Tally(), Tally(), 0
+    everything, hidden, blinded, changed = Tally(), Tally(), Tally(), 0
     parts = {}
     for table in tables(data, registry):
         part = Tally()
@@ -134,26 +137,36 @@ def measure(data: Path, embedder: Embedder, cache: Path, most: int = JOBS) -> di
             table, Registry(unpopular(whole.models), whole.version + "-"), embedder, cache
         )
         words = Words(table.models)
-        for job in table.jobs(most):
-            if job.development:
-                continue
-            chosen = {"mirror": mirror.evidence(job).choose()}
-            without = blind.evidence(job).choose()
-            changed += chosen["mirror"] != without
-            chosen |= {"mirror_without_popularity": without}
+        seen = table.name == "leaderboard"
+        for turn, job in enumerate(table.jobs(most, development=seen)):
+            found = mirror.evidence(job)
+            chosen = {
+                "mirror": found.choose(),
+                "mirror_without_related": found.choose(alpha=0.5, share=0.0),
+            }
+            if turn % 3 == 0:
+                without = blind.evidence(job).choose()
+                blinded.add("mirror", job, chosen["mirror"])
+                blinded.add("mirror_without_popularity", job, without)
+                changed += chosen["mirror"] != without
             chosen |= by_fact(job, table.models) | {"text": words.rank(job)}
-            for who, ranked in chosen.items():
-                for tally in (everything, part):
+            for tally in (part,) if seen else (part, everything):
+                for who, ranked in chosen.items():
                     tally.add(who, job, ranked[:RECOMMENDED])
-            for tally in (everything, part):
                 tally.add_random(job)
+            if seen:
+                continue
             hidden.add("mirror", job, mirror.evidence(job, family=True).choose())
             for who in ("popularity", "newest", "largest", "text"):
                 hidden.add(who, job, chosen[who][:RECOMMENDED])
-        parts[table.name] = part.figures()
+        parts[table.name + "_seen" * seen] = part.figures()
     return {
         **everything.figures(),
-        "changed_without_popularity": changed,
+        "without_popularity": {
+            "jobs": len(blinded.regret["mirror"]),
+            "changed": changed,
+            "regret10": {who: round(float(np.mean(x)), 4) for who, x in blinded.regret.items()},
+        },
         "family_hidden": hidden.figures(),
         "matrices": parts,
     }
@@ -164,7 +177,7 @@ def develop(data: Path, embedder: Embedder, cache: Path, most: int = JOBS) -> di
     registry, found = Registry.load(), {}
     for table in tables(data, registry):
         mirror = Mirror(table, _extended(table, registry), embedder, cache)
-        jobs = [job for job in table.jobs(most) if job.development]
+        jobs = table.jobs(most, development=True)
         for name, family in (("", False), (" family hidden", True)):
             evidence = [(job, mirror.evidence(job, family=family)) for job in jobs]
             found[table.name + name] = dict(_grid(evidence))

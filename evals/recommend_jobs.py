@@ -51,8 +51,13 @@ class Job:
 
     @property
     def development(self) -> bool:
-        """Whether settings may be chosen on it; by name, so that protocols don't part."""
-        return hashlib.sha256(self.column[0].encode()).digest()[0] % 2 == 0
+        """Whether settings were chosen on it; by name, so that protocols don't part.
+
+        The temperature was chosen where the hash's last byte is even, α and the share of related
+        benchmarks where its first is, with all six columns of the leaderboard in sight.
+        """
+        code = hashlib.sha256(self.column[0].encode()).digest()
+        return self.matrix == "leaderboard" or code[0] % 2 == 0 or code[-1] % 2 == 0
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,17 @@ class ScoreTable:
             for column, cells in seen.items()
         }
 
-    def jobs(self, most: int, seed: int = 0) -> list[Job]:
-        """At most ``most`` jobs drawn at random, of columns that enough models have a score in."""
+    def jobs(self, most: int, *, development: bool, seed: int = 0) -> list[Job]:
+        """At most ``most`` jobs of one part, at random, of columns with enough models."""
         wide = [
-            (column, cells)
+            job
             for column, cells in sorted(self.columns.items())
             if len(cells) >= LEAST_MODELS[self.name] and len(set(cells.values())) > 1
+            if (job := Job(self.name, column, self.request(column[0]), cells)).development
+            == development
         ]
         drawn = np.random.default_rng(seed).permutation(len(wide))[:most]
-        return [
-            Job(self.name, column, self.request(column[0]), cells)
-            for column, cells in (wide[i] for i in sorted(drawn))
-        ]
+        return [wide[i] for i in sorted(drawn)]
 
     def request(self, benchmark: str) -> str:
         """What a benchmark asks, in words."""

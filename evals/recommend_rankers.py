@@ -145,28 +145,24 @@ class Words:
     """Plain text search: tf-idf over a model's name and everything the registry states of it."""
 
     def __init__(self, models: Mapping[str, Model]) -> None:
-        self._models = models
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
-    @cached_property
-    def _texts(self) -> list[str]:
-        return [
-            " ".join([readable(model.id), *model.domains, *model.abilities, *model.languages,
-                      *model.training_datasets, *model.tags, model.task or ""])
-            for model in self._models.values()
-        ]  # fmt: skip
+        self._names = list(models)
+        self._vectorizer = TfidfVectorizer(sublinear_tf=True)
+        self._rows = self._vectorizer.fit_transform(_stated(model) for model in models.values())
 
     def rank(self, job: Job) -> list[str]:
         """The job's models, nearest first; of equals by name."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        if not hasattr(self, "_fitted"):
-            vectorizer = TfidfVectorizer(sublinear_tf=True)
-            rows = vectorizer.fit_transform(self._texts)
-            self._fitted = vectorizer, rows
-        vectorizer, rows = self._fitted
-        near = (rows @ vectorizer.transform([job.text]).T).toarray().ravel()
-        score = dict(zip(self._models, near.tolist(), strict=True))
+        near = (self._rows @ self._vectorizer.transform([job.text]).T).toarray().ravel()
+        score = dict(zip(self._names, near.tolist(), strict=True))
         return sorted(job.truth, key=lambda model: (-score[model], model))
+
+
+def _stated(model: Model) -> str:
+    facts = (model.domains, model.abilities, model.languages, model.training_datasets, model.tags)
+    return " ".join(
+        [readable(model.id), *(word for fact in facts for word in fact), model.task or ""]
+    )
 
 
 def by_fact(job: Job, models: Mapping[str, Model]) -> dict[str, list[str]]:

@@ -7,7 +7,8 @@ else made of words; none is asked twice.
 
 ``added_ms``: latency through the router less the median one straight to a member, measured in turn
 under the same load. ``overhead_ms``: that less the embedding of the same request, waiting for it
-included. A busy machine makes all of it worse; ``load`` says how busy it was.
+included. A busy machine makes all of it worse (``load`` says how busy it was) but the processor
+time: ``cpu_ms`` of the router's process a request, and ``embedding_cpu_ms``, which is part of it.
 """
 
 from __future__ import annotations
@@ -69,12 +70,39 @@ def measure(prompts: Sequence[str], rate: float, folder: Path) -> dict[str, Any]
     try:
         half = len(prompts) // 2
         straight = asyncio.run(_load(member, prompts[:half], rate))
+        asyncio.run(_load(front, prompts[:WARM_UP], rate))
+        before = _cpu_seconds(processes[1].pid)
         routed = asyncio.run(_load(front, prompts[half:], rate))
+        spent = _cpu_seconds(processes[1].pid) - before
     finally:
         for process in processes:
             process.terminate()
             process.join(10)
-    return _report(straight[WARM_UP:], routed[WARM_UP:], rate)
+    report = _report(straight[WARM_UP:], routed, rate)
+    report["cpu_ms"] = round(1000 * spent / len(routed), 2)
+    report["embedding_cpu_ms"] = _percentiles(_embedding_cpu(prompts[half : half + 200]))
+    return report
+
+
+def _embedding_cpu(prompts: Sequence[str]) -> NDArray[np.float64]:
+    """Milliseconds of processor time for each prompt alone."""
+    embedder = OnnxEmbedder()
+    embedder.encode(["loads the model"])
+    took = []
+    for prompt in prompts:
+        before = time.process_time()
+        embedder.encode([prompt])
+        took.append(1000 * (time.process_time() - before))
+    return np.array(took)
+
+
+def _cpu_seconds(pid: int | None) -> float:
+    """Processor time a process has used; NaN where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except OSError:
+        return float("nan")
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _report(

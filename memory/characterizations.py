@@ -79,6 +79,10 @@ class Characterizations:
                     readings.append(one)
         return found
 
+    def models(self) -> list[str]:
+        """The models whose sources were ever read."""
+        return sorted({one.model for one in self._select("ORDER BY row")})
+
     def close(self) -> None:
         """Release the database file."""
         if self._connection is not None:

@@ -86,8 +86,9 @@ class Characteristic(Record):
 
     ``question``: which of the questions it answers (``prompts.questions``). ``value``: one choice,
     one name, a sentence, or a number as text with ``number`` in the question's unit. ``quote``: a
-    span of ``source`` as a reader sees it. ``origin``: "read" by a language model, found by a
-    "rule", or "inherited" from a relative. ``confidence`` in (0, 1].
+    span of ``source`` as a reader sees it. ``origin``: "read" by a language model or found by a
+    "rule"; nothing is inherited, since one model's card must not speak for another. ``confidence``
+    in (0, 1].
     """
 
     question: str
@@ -96,7 +97,7 @@ class Characteristic(Record):
     source: str
     quote: str
     confidence: float = Field(gt=0.0, le=1.0)
-    origin: Literal["read", "rule", "inherited"]
+    origin: Literal["read", "rule"]
 
 
 class Characterization(Record):
@@ -323,7 +324,11 @@ class Relaxation(Record):
 
 
 class Funnel(Record):
-    """One stage's count: how many came in, fell (per constraint) and were left."""
+    """One stage's count: how many came in, fell (per constraint) and were left.
+
+    ``survivors`` names those left while they are at most 10,000; ``left`` counts them all (None:
+    as many as are named).
+    """
 
     stage: Literal["critical", "important"]
     considered: int
@@ -331,6 +336,12 @@ class Funnel(Record):
     survivors: tuple[str, ...]
     folded: int = 0
     relaxations: tuple[Relaxation, ...] = ()
+    left: int | None = None
+
+    @property
+    def remaining(self) -> int:
+        """How many were left."""
+        return len(self.survivors) if self.left is None else self.left
 
 
 class Candidate(Record):
@@ -456,7 +467,7 @@ class Balance(Record):
     """The weights of Eq. 1: ``alpha`` of relevance against benchmarks, ``beta`` of exploitation
     against exploration (a model is chosen when β s > 1 - β)."""
 
-    alpha: float = Field(0.5, ge=0.0, le=1.0)
+    alpha: float = Field(0.25, ge=0.0, le=1.0)
     beta: float = Field(0.9, ge=0.0, le=1.0)
 
 

@@ -21,16 +21,24 @@ from memory.errors import BadRequest, DamagedStore
 from memory.records import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
+
+    import polars as pl
+
+    from memory.registry_rows import Rows
 
 SNAPSHOT = Path(__file__).parent / "snapshot" / "models.jsonl.gz"
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Models by id. ``version`` is the first 16 hex digits of the file's SHA-256."""
+    """Models by id. ``version`` is the first 16 hex digits of the file's SHA-256.
 
-    models: dict[str, Model]
+    ``models`` is a dict of records, or ``Rows`` that make a record when asked for one: to go
+    through millions ask for ``facts``, their columns.
+    """
+
+    models: Mapping[str, Model]
     version: str
 
     @classmethod
@@ -53,21 +61,88 @@ class Registry:
             ) from error
         return cls({model.id: model for model in rows}, hashlib.sha256(packed).hexdigest()[:16])
 
+    @classmethod
+    def synced(cls, parquet: Path, cache: Path) -> Registry:
+        """The registry of a Parquet file, laid out in ``cache`` to be memory-mapped.
+
+        Raises ``DamagedStore`` naming the file when it is absent or damaged.
+        """
+        from memory.registry_rows import Rows
+
+        try:
+            with parquet.open("rb") as file:
+                version = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        except OSError as error:
+            raise DamagedStore(f"can't read the model registry {parquet}: {error}") from error
+        return cls(Rows.of(parquet, cache / f"registry.{version}"), version)
+
+    def facts(self, columns: Collection[str]) -> pl.DataFrame:
+        """These columns of ``memory.registry_table``, a row a model, in the order of ``models``."""
+        from memory.registry_table import table
+
+        if self._mapped is not None:
+            return self._mapped.table.select(columns)
+        return table(self.models.values(), columns)
+
+    def find(self, name: str) -> str | None:
+        """The id of the model of this id or alias, whatever the case; None when there is none."""
+        name = name.strip()
+        if self._mapped is not None:
+            return self._mapped.find(name)
+        return name if name in self.models else self._names.get(name.lower())
+
     def get(self, id: str) -> Model:
         """The model of this id or alias, whatever the case.
 
         Raises ``BadRequest`` naming the nearest ids when there is none.
         """
-        found = self._names.get(id.strip().lower())
+        found, name = self.find(id), id.strip().lower()
         if found is not None:
             return self.models[found]
-        near = difflib.get_close_matches(id.strip().lower(), self._names, n=3, cutoff=0.7)
-        hint = f"; did you mean {', '.join(self._names[n] for n in near)}?" if near else ""
+        if self._mapped is not None:
+            near = self._mapped.near(name)
+        else:
+            close = difflib.get_close_matches(name, self._names, n=3, cutoff=0.7)
+            near = [self._names[one] for one in close]
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
         raise BadRequest(f"no model {id!r} in the registry{hint}")
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids by row, in the order of ``models``."""
+        return self._listed if self._mapped is None else self._mapped.ids
+
+    def row(self, id: str) -> int | None:
+        """The place of exactly this id in ``ids``; None when it is not there."""
+        return self._places.get(id) if self._mapped is None else self._mapped.row(id)
+
+    def names_at(self, rows: list[int]) -> list[str]:
+        """The ids in these rows, at once."""
+        if self._mapped is None:
+            return [self._listed[row] for row in rows]
+        return self._mapped.names_at(rows)
 
     def children(self, id: str) -> tuple[Model, ...]:
         """Models made directly from this one (finetunes, quantizations, mirrors, merges)."""
-        return tuple(self.models[child] for child in self._children.get(self.get(id).id, ()))
+        parent = self.get(id).id
+        made = self._edges.filter(self._edges["parent"] == parent)["id"]
+        return tuple(self.models[id] for id in made)
+
+    @property
+    def _mapped(self) -> Rows | None:
+        if isinstance(self.models, dict):  # before Polars is imported for nothing
+            return None
+        from memory.registry_rows import Rows
+
+        return self.models if isinstance(self.models, Rows) else None
+
+    @cached_property
+    def _listed(self) -> tuple[str, ...]:
+        return tuple(self.models)
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {id: row for row, id in enumerate(self.models)}
 
     @cached_property
     def _names(self) -> Mapping[str, str]:
@@ -75,9 +150,6 @@ class Registry:
         return aliases | {id.lower(): id for id in self.models}
 
     @cached_property
-    def _children(self) -> Mapping[str, list[str]]:
-        children: dict[str, list[str]] = {}
-        for model in self.models.values():
-            for edge in model.bases:
-                children.setdefault(edge.parent, []).append(model.id)
-        return children
+    def _edges(self) -> pl.DataFrame:
+        told = self.facts(("id", "bases")).explode("bases", empty_as_null=True).drop_nulls()
+        return told.unnest("bases").unique(("id", "parent"), maintain_order=True)

@@ -73,6 +73,13 @@ def fold_file(store: RegistryStore, name: str, reading: Reading, now: str) -> La
     )
 
 
+def forget(store: RegistryStore, name: str) -> None:
+    """Drop what was set aside of the layer ``name``."""
+    if store.quarantine.exists():
+        rows = existing([store.quarantine], QUARANTINE).filter(pl.col("layer") != name)
+        write(rows.collect(), store.quarantine)
+
+
 def rebuild(store: RegistryStore, state: State, now: str) -> State:
     """``models.parquet`` from all layers, and ``state`` that counts what is in it."""
     gone = existing([store.removed], REMOVED).select("key", "renamed_to", "at").collect()
@@ -104,8 +111,10 @@ def _without(rows: pl.LazyFrame, gone: pl.DataFrame) -> pl.LazyFrame:
     left = rows.join(deleted.lazy(), on="key", how="anti")
     if not moved:
         return left
+    here = pl.col("key").is_in(list(moved))
     new = pl.col("key").replace({was: now.lower() for was, now in moved.items()})
-    return left.with_columns(key=new)
+    some = left.filter(here).with_columns(key=new).collect()
+    return pl.concat([left.filter(~here), some.lazy()])  # the others still by ranges of keys
 
 
 def _believable(layer: pl.LazyFrame, parts: pl.LazyFrame, reading: Reading) -> bool:

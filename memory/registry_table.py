@@ -7,14 +7,16 @@ column means that nothing is known. Times are ISO 8601 text, as the Hub sends th
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
 from memory.records import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from memory.records import LineageEdge
 
 _TEXTS = pl.List(pl.String)
 COLUMNS: Mapping[str, pl.DataType | type[pl.DataType]] = MappingProxyType(
@@ -57,21 +59,37 @@ COLUMNS: Mapping[str, pl.DataType | type[pl.DataType]] = MappingProxyType(
 )
 
 
-def table(models: Iterable[Model]) -> pl.DataFrame:
-    """A row a model, in the order given, with all ``COLUMNS``."""
-    rows = []
-    for model in models:
-        row = model.model_dump()
-        row["provenance"] = [
-            {"field": field, "sources": list(sources)}
-            for field, sources in model.provenance.items()
+def table(models: Iterable[Model], columns: Collection[str] = tuple(COLUMNS)) -> pl.DataFrame:
+    """A row a model, in the order given, with these of ``COLUMNS``."""
+    held = list(models)
+    return pl.DataFrame(
+        [
+            pl.Series(name, [_cell(name, getattr(one, name)) for one in held], dtype=COLUMNS[name])
+            for name in columns
         ]
-        rows.append(row)
-    return pl.DataFrame(rows, schema=dict(COLUMNS))
+    )
+
+
+def _cell(column: str, value: object) -> object:
+    if column == "bases":
+        return [dict(edge) for edge in cast("Iterable[LineageEdge]", value)]
+    if column == "provenance":
+        stated = cast("Mapping[str, tuple[str, ...]]", value)
+        return [{"field": field, "sources": sources} for field, sources in stated.items()]
+    return value
 
 
 def models(rows: pl.DataFrame) -> Iterator[Model]:
     """The records of ``rows`` (all ``COLUMNS``), in their order."""
-    for row in rows.iter_rows(named=True):
-        row["provenance"] = {one["field"]: one["sources"] for one in row["provenance"] or ()}
-        yield Model.model_validate({key: value for key, value in row.items() if value is not None})
+    return map(record, rows.iter_rows(named=True))
+
+
+def record(row: Mapping[str, Any]) -> Model:
+    """The record of one row; what is null is not stated.
+
+    Raises ``pydantic.ValidationError`` when the row is no model.
+    """
+    stated = {key: value for key, value in row.items() if value is not None}
+    if "provenance" in stated:
+        stated["provenance"] = {one["field"]: one["sources"] for one in stated["provenance"]}
+    return Model.model_validate(stated)

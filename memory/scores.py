@@ -75,6 +75,8 @@ def resolve(observations: Sequence[Score]) -> Score:
     """
     if not observations:
         raise ValueError("no observation to resolve; a missing cell has no score")
+    if len(observations) == 1:
+        return observations[0]
     latest_first = sorted(observations, key=lambda score: score.date or "", reverse=True)
     return min(
         latest_first,

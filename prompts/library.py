@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 HERE = Path(__file__).parent
 
@@ -45,8 +45,12 @@ class Prompt:
         """
         if set(values) != self.inputs:
             raise ValueError(f"{self.id} takes {sorted(self.inputs)}, was given {sorted(values)}")
-        environment = Environment(undefined=StrictUndefined, autoescape=False)
-        return environment.from_string(self.text).render(values)
+        return _template(self.text).render(values)
+
+
+@cache  # a judge is asked with the same words hundreds of times
+def _template(text: str) -> Template:
+    return Environment(undefined=StrictUndefined, autoescape=False).from_string(text)
 
 
 @cache

@@ -1,35 +1,28 @@
-"""What each model is like: its characteristics C[M], read from the registry's facts by rule.
+"""What a model is like: the rules that read characteristics from the registry's facts.
 
 A characteristic is a short label such as ``domain: medical`` or ``trained on: MSMARCO``. Own
-ones weigh 1 (those that only the model's name suggests ``NAMED``), those that come along the
-lineage graph less (RELM section 4.1.2, metadata propagation).
+ones weigh 1, those that only the model's name suggests ``NAMED``. ``tools.characteristics`` applies
+the same rules to all models at once and adds what relatives lend.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from scipy import sparse
-
-from tools.methods.lineage import propagate
 from tools.request.domains import DOMAINS, domains_of, words_of
 from tools.request.languages import LANGUAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
     from memory.records import Model
 
 NAMED = 0.8
 """The weight of what a model's name suggests and nothing else states."""
 
-LENT = 0.6
-"""The weight of what all relatives agree on but nobody states of the model itself."""
-
-FAINT = 0.05
-"""What relatives lend below this is left out: one medical child among a hundred says little."""
+# Letters, and the two signs that become a letter in lower case (Kelvin, dotted I).
+LETTERS = re.compile("[A-Za-z\u212a\u0130]+")
 
 # What a name says, how large a copy is and what it is based on stay its own.
 HERITABLE = frozenset({"domain", "language", "ability", "trained on", "task"})
@@ -67,56 +60,87 @@ _PACKAGING = frozenset(
 _SHORTEST_WORD = 4
 
 
-@dataclass(frozen=True)
-class Characteristics:
-    """``matrix`` (M models x K labels): 1 for own, less for suggested or inherited entries.
+class Source(NamedTuple):
+    """One column of the registry, and the labels of ``facet`` that a value of it stands for."""
 
-    ``models`` and ``labels`` name rows and columns; ``own`` is the matrix without what was
-    inherited.
-    """
+    facet: str
+    column: str
+    read: Callable[[str], Iterable[str]]
+    weight: float = 1.0
 
-    models: tuple[str, ...]
-    labels: tuple[str, ...]
-    matrix: sparse.csr_array
-    own: sparse.csr_array
+
+def _task(task: str) -> tuple[str, ...]:
+    return (task.replace("-", " "),) if task else ()
+
+
+def _domains(stated: str) -> tuple[str, ...]:
+    return (stated,) if stated in DOMAINS else domains_of(stated)
+
+
+def _language(code: str) -> tuple[str, ...]:
+    return (LANGUAGES.get(code, code),)
+
+
+def _ability(ability: str) -> tuple[str, ...]:
+    return (_ABILITIES.get(ability, ability.replace("_", " ")),)
+
+
+def _architecture(name: str) -> tuple[str, ...]:
+    return (name.replace("_", " "),) if name else ()
+
+
+def _data_set(name: str) -> tuple[str, ...]:
+    return (name,)
+
+
+def _base(parent: str) -> tuple[str, ...]:
+    return (parent.split("/")[-1],)
+
+
+def _size(params: str) -> tuple[str, ...]:
+    return (next(name for limit, name in _SIZES if int(params) < limit),)
+
+
+def _words(name: str) -> list[str]:
+    return [w for w in words_of(name) if len(w) >= _SHORTEST_WORD and w not in _PACKAGING]
+
+
+SOURCES = (
+    Source("task", "task", _task),
+    Source("domain", "domains", _domains),
+    Source("domain", "words", domains_of, NAMED),
+    Source("language", "languages", _language),
+    Source("ability", "abilities", _ability),
+    Source("architecture", "architecture", _architecture),
+    Source("trained on", "training_datasets", _data_set),
+    Source("based on", "bases", _base),
+    Source("size", "params", _size),
+    Source("name says", "words", _words, NAMED),
+)
+"""``words``: the runs of letters in a model's name; ``bases``: the ids of its parents."""
 
 
 def labels_of(model: Model) -> dict[str, float]:
     """A model's own characteristics -> weight in (0, 1]."""
     labels: dict[str, float] = {}
-    for facet, value, weight in (*_stated(model), *_named(model)):
-        label = f"{facet}: {value}"
-        labels[label] = max(weight, labels.get(label, 0.0))
+    for source in SOURCES:
+        for value in _values(model, source.column):
+            for said in source.read(value):
+                label = f"{source.facet}: {said}"
+                labels[label] = max(source.weight, labels.get(label, 0.0))
     return labels
 
 
-def _stated(model: Model) -> Iterator[tuple[str, str, float]]:
-    if model.task:
-        yield "task", model.task.replace("-", " "), 1.0
-    for stated in model.domains:
-        for domain in (stated,) if stated in DOMAINS else domains_of(stated):
-            yield "domain", domain, 1.0
-    for code in model.languages:
-        yield "language", LANGUAGES.get(code, code), 1.0
-    for ability in model.abilities:
-        yield "ability", _ABILITIES.get(ability, ability.replace("_", " ")), 1.0
-    if model.architecture:
-        yield "architecture", model.architecture.replace("_", " "), 1.0
-    for dataset in model.training_datasets:
-        yield "trained on", dataset, 1.0
-    for edge in model.bases:
-        yield "based on", edge.parent.split("/")[-1], 1.0
-    if model.params is not None:
-        yield "size", next(name for limit, name in _SIZES if model.params < limit), 1.0
-
-
-def _named(model: Model) -> Iterator[tuple[str, str, float]]:
-    name = model.id.split("/")[-1]
-    for domain in domains_of(name):
-        yield "domain", domain, NAMED
-    for word in words_of(name):
-        if len(word) >= _SHORTEST_WORD and word not in _PACKAGING:
-            yield "name says", word, NAMED
+def _values(model: Model, column: str) -> Sequence[str]:
+    """What ``column`` holds of one model; ``tools.characteristics`` reads it of all at once."""
+    if column == "words":
+        return LETTERS.findall(model.id.split("/")[-1])
+    if column == "bases":
+        return [edge.parent for edge in model.bases]
+    value = getattr(model, column)
+    if isinstance(value, tuple):
+        return value
+    return () if value is None else (str(value),)
 
 
 def facet_of(label: str) -> str:
@@ -136,43 +160,3 @@ def phrase(label: str) -> str:
     if facet == "trained on":
         return f"data set {' '.join(words_of(value))}"
     return value if facet in ("task", "ability", "name says") else ""
-
-
-def _inherited(
-    own: sparse.csr_array, models: Mapping[str, Model], labels: tuple[str, ...]
-) -> sparse.csr_array:
-    """(M x K) what relatives lend, of the heritable facets and not too faint."""
-    row = {name: i for i, name in enumerate(models)}
-    edges = [
-        (row[model.id], row[edge.parent], edge.relation)
-        for model in models.values()
-        for edge in model.bases
-        if edge.parent in row
-    ]
-    heritable = sparse.diags_array([float(facet_of(label) in HERITABLE) for label in labels])
-    lent = propagate(sparse.csr_array(own @ heritable), edges).inherited
-    lent.data *= LENT
-    lent.data[lent.data < FAINT] = 0.0
-    lent.eliminate_zeros()
-    return lent
-
-
-def characteristics(models: Mapping[str, Model]) -> Characteristics:
-    """C for all models: own labels by rule, then propagated along the lineage graph.
-
-    Labels are sorted, so the same models give the same matrix.
-    """
-    rows = [labels_of(model) for model in models.values()]
-    labels = tuple(sorted({label for row in rows for label in row}))
-    column = {label: k for k, label in enumerate(labels)}
-    indptr = np.cumsum([0, *(len(row) for row in rows)])
-    indices = [column[label] for row in rows for label in row]
-    weights = [weight for row in rows for weight in row.values()]
-    own = sparse.csr_array((weights, indices, indptr), shape=(len(rows), len(labels)))
-    matrix = own.maximum(_inherited(own, models, labels))
-    return Characteristics(
-        models=tuple(models),
-        labels=labels,
-        matrix=sparse.csr_array(matrix),
-        own=own,
-    )

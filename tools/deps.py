@@ -8,6 +8,7 @@ Fakes of each protocol are in ``tools.clients.fakes``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from memory.errors import BadRequest
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
     from tools.judging.chat import PricedChat
+    from tools.registry_index import RegistryIndex
+    from tools.registry_search import SearchIndex
 
 
 class Embedder(Protocol):
@@ -65,6 +68,10 @@ class Runner(Protocol):
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
         """Which of these can be measured, and for each other one why not."""
+        ...
+
+    def here(self) -> frozenset[str]:
+        """Ids or aliases of the models that may be measured at all, for asking ``arms`` of few."""
         ...
 
     def protocol(self, benchmark: str) -> str:
@@ -114,6 +121,21 @@ class Reader(Protocol):
 
     def log_probs(self, arm: Arm, texts: Sequence[str]) -> Iterator[TextLogProb]:
         """Yield each text's log-probability in nats, as soon as it is known."""
+        ...
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """What a Runner may also do: answer prompts."""
+
+    def generate(self, arm: Arm, prompts: Sequence[str], most_tokens: int) -> Iterator[str]:
+        """The arm's greedy answer to each prompt."""
+        ...
+
+    def generation_seconds(
+        self, arm: Arm, items: int, tokens: float, new_tokens: float
+    ) -> tuple[float, float, float]:
+        """Low, expected and high seconds for ``items`` prompts of ``tokens``."""
         ...
 
 
@@ -205,3 +227,17 @@ class Deps:
     judges: tuple[str, ...] = ()
     judge: Callable[[str], PricedChat] = field(default=nobody)
     calibrations: Calibrations | None = None
+
+    @cached_property
+    def index(self) -> RegistryIndex:
+        """The registry ready to be asked, from the cache or made now."""
+        from tools.registry_index import RegistryIndex
+
+        return RegistryIndex.opened(self.registry, self.cache)
+
+    @cached_property
+    def searching(self) -> SearchIndex:
+        """``index`` with its labels embedded; raises ``MirrorError`` without an embedding model."""
+        from tools.registry_search import SearchIndex
+
+        return SearchIndex.of(self.index, self.embedder, self.cache, self.progress)

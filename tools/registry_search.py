@@ -2,28 +2,28 @@
 
 The request and its domains are compared with every characteristic label; ``methods.relevance``
 turns that into σ_model, expanded by what ``methods.association`` learned from the whole
-registry. Everything is derived from the registry, so only label vectors are kept on disk.
+registry. Of millions of models only those that are looked at are put in order and explained.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-from scipy import sparse
 
 from memory.records import Candidate
 from memory.vectors import cache_file, cached_vectors
-from tools.characteristics_file import cached
-from tools.characterizer import Characteristics, facet_of, phrase
+from tools.characterizer import NAMED, facet_of, phrase
 from tools.characterizing import claims
 from tools.deps import Progress, silent
-from tools.methods.association import indicators
 from tools.methods.relevance import Relevance, relevance
+from tools.registry_index import RegistryIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
     from memory.registry import Registry
     from tools.deps import Deps, Embedder
 
+    Rows = NDArray[np.int64]
+
 EXPLAINED = 5
 """At most so many labels explain a candidate."""
+
+CHUNK = 1_000
 
 KEPT, WELL_PLACED = 200, 50
 """Candidates that stay after stage 2; so many of them for their related scores alone."""
@@ -43,15 +47,14 @@ KEPT, WELL_PLACED = 200, 50
 class SearchIndex:
     """A registry ready to be searched.
 
-    ``found``: C. ``by_label``: C by column. ``indicators``: (K x K). ``facets``: (K,).
-    ``vectors``: (K, d), zero rows for labels that requests are not compared with.
+    ``compared``: the labels that requests are compared with. ``vectors``: (compared, d).
+    ``facets``: (K,) which facet each label belongs to.
     """
 
-    found: Characteristics
-    by_label: sparse.csc_array
-    indicators: sparse.csr_array
-    facets: NDArray[np.int64]
+    index: RegistryIndex
+    compared: Rows
     vectors: NDArray[np.float32]
+    facets: Rows
 
     @classmethod
     def build(
@@ -61,59 +64,132 @@ class SearchIndex:
         cache_dir: Path,
         progress: Callable[[Progress], None] = silent,
     ) -> SearchIndex:
-        """Characterize the models and embed their labels, from the cache where it knows them."""
-        found = cached(registry, cache_dir)
-        phrases = [phrase(label) for label in found.labels]
+        """The registry's index with its labels embedded, from the cache where it knows them."""
+        return cls.of(RegistryIndex.opened(registry, cache_dir), embedder, cache_dir, progress)
+
+    @classmethod
+    def of(
+        cls,
+        index: RegistryIndex,
+        embedder: Embedder,
+        cache_dir: Path,
+        progress: Callable[[Progress], None] = silent,
+    ) -> SearchIndex:
+        """The index with its labels embedded, from the cache where it knows them."""
+        labels = index.characteristics.labels
+        phrases = [phrase(label) for label in labels]
         compared = [k for k, text in enumerate(phrases) if text]
-        known = cached_vectors(
+        vectors = cached_vectors(
             [phrases[k] for k in compared],
             embedder.encode,
             cache_file(cache_dir, "labels", embedder.name),
             lambda done, total: progress(Progress("embedding characteristics", done, total)),
         )
-        vectors = np.zeros((len(phrases), known.shape[1]), dtype=np.float32)
-        vectors[compared] = known
-        _, facets = np.unique([facet_of(label) for label in found.labels], return_inverse=True)
-        # Learned from own characteristics: inherited ones would only echo the lineage graph.
-        learned = indicators(found.own)
-        return cls(found, sparse.csc_array(found.matrix), learned, facets, vectors)
+        _, facets = np.unique([facet_of(label) for label in labels], return_inverse=True)
+        return cls(index, np.array(compared, dtype=np.int64), vectors, facets)
 
     def relevance(self, requirements: Requirements, embedder: Embedder) -> Relevance:
         """σ_model of every model; a domain that the request states outright matches fully."""
         query = " ".join([requirements.text, *requirements.domains])
-        cosine = np.zeros(len(self.found.labels), dtype=np.float32)
+        column = self.index.characteristics.column
+        cosine = np.zeros(len(column), dtype=np.float32)
         if self.vectors.size:
-            cosine = self.vectors @ embedder.encode([query])[0]
-        stated = {f"domain: {domain}" for domain in requirements.domains}
-        cosine[[k for k, label in enumerate(self.found.labels) if label in stated]] = 1.0
-        return relevance(cosine, self.by_label, self.indicators, self.facets)
+            cosine[self.compared] = self.vectors @ embedder.encode([query])[0]
+        stated = [f"domain: {domain}" for domain in requirements.domains]
+        cosine[[column[label] for label in stated if label in column]] = 1.0
+        return relevance(
+            cosine,
+            self.index.characteristics.matrix,
+            self.index.indicators,
+            self.facets,
+            rare=self.index.rarity,
+        )
 
     def search(
-        self, requirements: Requirements, embedder: Embedder, among: Collection[str] | None = None
-    ) -> list[Candidate]:
+        self,
+        requirements: Requirements,
+        embedder: Embedder,
+        among: Collection[str] | Rows | None = None,
+    ) -> Ranking:
         """Every model of ``among`` (None: all) with its σ, most relevant first, ties by id."""
         result = self.relevance(requirements, embedder)
-        names = self.found.models
-        wanted = frozenset(names if among is None else among)
-        rows = [row for row, name in enumerate(names) if name in wanted]
-        rows.sort(key=lambda row: (-result.sigma[row], names[row]))
-        return [self._candidate(row, result) for row in rows]
+        rows = self._rows(among)
+        return Ranking(self.index, result, rows, result.sigma[rows])
 
-    def _candidate(self, row: int, result: Relevance) -> Candidate:
-        """A model with what it matched, heaviest first; what relatives lent is marked."""
-        labels, matrix, own = self.found.labels, self.found.matrix, self.found.own
-        sigma = float(result.sigma[row])
-        if sigma == 0.0:
-            return Candidate(model=self.found.models[row], sigma=sigma)
-        span = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        columns = matrix.indices[span]
-        parts = result.weights[columns] * matrix.data[span]
-        counted = columns[np.argsort(-parts, kind="stable")][: np.count_nonzero(parts)].tolist()
-        owned = set(own.indices[own.indptr[row] : own.indptr[row + 1]].tolist())
-        said = {k: labels[k] + ("" if k in owned else " (inherited)") for k in counted}
-        brought = result.expanded
+    def recommend(
+        self, requirements: Requirements, embedder: Embedder, among: Collection[str] | Rows
+    ) -> Ranking:
+        """As ``search``, but of models that are equal to two decimals the larger comes first.
+
+        Where metadata can't tell models apart, size is the one prior on quality that needs no
+        score, and the requirements have capped it already.
+        """
+        result = self.relevance(requirements, embedder)
+        rows = self._rows(among)
+        params = np.clip(self.index.columns.params[rows], 0, 2**50 - 1)
+        hundredths = np.rint(100 * result.sigma[rows]).astype(np.int64)
+        return Ranking(self.index, result, rows, (hundredths << 50) + params)
+
+    def _rows(self, among: Collection[str] | Rows | None) -> Rows:
+        return self.index.columns.rows(
+            np.arange(len(self.index.registry.ids)) if among is None else among
+        )
+
+
+@dataclass(frozen=True)
+class Ranking(Sequence[Candidate]):
+    """Candidates, best first; what nobody asks for is neither put in order nor explained.
+
+    ``rows`` (n,) of the models, ``key`` (n,): the larger the better; of equals the more relevant
+    and then the first by id.
+    """
+
+    source: RegistryIndex
+    result: Relevance
+    rows: Rows
+    key: NDArray[np.float64] | NDArray[np.int64]
+
+    def best(self, k: int) -> Rows:
+        """The rows of the best ``k``, in order."""
+        if k >= len(self.rows):
+            return self._order
+        least = np.partition(self.key, -k)[-k] if k else np.inf
+        return self._sorted(np.flatnonzero(self.key >= least))[:k]
+
+    def only(self, rows: Rows) -> Rows:
+        """Those of ``rows`` that are ranked, in order."""
+        return self._sorted(np.flatnonzero(np.isin(self.rows, rows)))
+
+    def explained(self, rows: Rows) -> list[Candidate]:
+        """These models with what they matched, heaviest first; what relatives lent is marked."""
+        matrix, weights = self.source.characteristics.matrix, self.result.weights
+        touched = np.flatnonzero(weights)
+        cells = np.zeros((len(rows), len(touched)))
+        for at, k in enumerate(touched.tolist()):
+            span = slice(matrix.indptr[k], matrix.indptr[k + 1])
+            having, data = matrix.indices[span], matrix.data[span]
+            place = np.minimum(np.searchsorted(having, rows), len(having) - 1)
+            cells[:, at] = np.where(having[place] == rows, data[place], 0.0)
+        names = self.source.columns.names(rows)
+        return [
+            self._candidate(name, float(self.result.sigma[row]), touched, cells[i])
+            for i, (name, row) in enumerate(zip(names, rows.tolist(), strict=True))
+        ]
+
+    def _candidate(
+        self, name: str, sigma: float, touched: Rows, cells: NDArray[np.float64]
+    ) -> Candidate:
+        labels, brought = self.source.characteristics.labels, self.result.expanded
+        parts = self.result.weights[touched] * cells
+        order = np.argsort(-parts, kind="stable")[: np.count_nonzero(parts)]
+        counted = touched[order].tolist()
+        lent = cells[order] < np.float32(NAMED)
+        said = {
+            k: labels[k] + (" (inherited)" if inherited else "")
+            for k, inherited in zip(counted, lent.tolist(), strict=True)
+        }
         return Candidate(
-            model=self.found.models[row],
+            model=name,
             sigma=sigma,
             matched=tuple(said[k] for k in counted if k not in brought)[:EXPLAINED],
             also_matched=tuple(
@@ -123,17 +199,44 @@ class SearchIndex:
             )[:EXPLAINED],
         )
 
+    def _sorted(self, at: Rows) -> Rows:
+        rows, key = self.rows[at], self.key[at]
+        order = np.lexsort((self.source.alphabetical[rows], -self.result.sigma[rows], -key))
+        return np.asarray(rows[order])
+
+    @cached_property
+    def _order(self) -> Rows:
+        return self._sorted(np.arange(len(self.rows)))
+
+    @overload
+    def __getitem__(self, at: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Candidate]: ...
+    def __getitem__(self, at: int | slice) -> Candidate | list[Candidate]:
+        if isinstance(at, slice):
+            return self.explained(self._order[at])
+        return self.explained(self._order[[at]])[0]
+
+    def __iter__(self) -> Iterator[Candidate]:
+        for start in range(0, len(self), CHUNK):
+            yield from self[start : start + CHUNK]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
 
 def search(
-    requirements: Requirements, registry: Registry, among: Collection[str], deps: Deps
+    requirements: Requirements, registry: Registry, among: Collection[str] | Rows, deps: Deps
 ) -> list[Candidate]:
-    """Rank the models named in ``among`` by σ_model, best first; see ``rank``.
+    """Rank all models in ``among`` by σ_model, best first; see ``SearchIndex.recommend``.
 
     Rarity and associations are learned from the whole registry, however few survive. Raises
     ``MirrorError`` when the embedding model is not installed.
     """
-    index = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
-    ranked = index.search(requirements, deps.embedder, among)
+    searching = deps.searching
+    if registry is not deps.registry:
+        searching = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
+    ranked = searching.recommend(requirements, deps.embedder, among)
     return overlaid(ranked, requirements, registry, deps)
 
 
@@ -144,12 +247,8 @@ def rank(
     among: Collection[str],
     embedder: Embedder,
 ) -> list[Candidate]:
-    """The models named in ``among`` by σ_model, best first; of equals the larger.
-
-    Equal to two decimals, that is: where metadata can't tell models apart, size is the one prior
-    on quality that needs no score, and the requirements have capped it already.
-    """
-    return _ordered(index.search(requirements, embedder, among), registry)
+    """The models named in ``among`` by σ_model, best first; of equals the larger."""
+    return list(index.recommend(requirements, embedder, among))
 
 
 def overlaid(
@@ -157,12 +256,8 @@ def overlaid(
 ) -> list[Candidate]:
     """The candidates best first, with what was read of their own sources laid over the facts."""
     raised = claims.overlay(ranked, requirements, deps.characterizations, deps.embedder)
-    return _ordered(raised, registry)
-
-
-def _ordered(found: Sequence[Candidate], registry: Registry) -> list[Candidate]:
-    sizes = {one.model: registry.models[one.model].params or 0 for one in found}
-    return sorted(found, key=lambda one: (-round(one.place, 2), -sizes[one.model]))
+    sizes = {one.model: registry.models[one.model].params or 0 for one in raised}
+    return sorted(raised, key=lambda one: (-round(one.place, 2), -sizes[one.model]))
 
 
 def explain(candidate: Candidate, most: int = 2) -> str:

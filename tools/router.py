@@ -69,6 +69,8 @@ def learn(
     if not found:
         return None
     made = _Answers(task, found)
+    if not made.examples:
+        return None
     return _fitted(run, made, deps, priors or {})
 
 
@@ -274,7 +276,7 @@ def _graded(scores: Floats) -> int:
 
 def _ungraded(best: str) -> str:
     return (
-        f"Use {best} for everything, by what is known of it elsewhere and by how far its answers"
+        f"Use the single model {best}, by what is known of it elsewhere and by how far its answers"
         " agree: none was graded, so nothing can show that choosing per prompt pays."
     )
 
@@ -282,8 +284,8 @@ def _ungraded(best: str) -> str:
 def _verdict(best: str, tested: RouteGain | None, routed: bool, graded: int) -> str:
     if tested is None:
         return (
-            f"Use {best} for everything: {graded} graded examples are too few to test whether"
-            " choosing per prompt pays (10 are the least)."
+            f"Use the best single model, {best}: {graded} graded examples are too few to test"
+            " whether choosing per prompt pays (10 are the least)."
         )
     said = (
         f"{tested.difference:+.3f} ({tested.low:+.3f} to {tested.high:+.3f}, p = {tested.p:.2g})"
@@ -294,4 +296,4 @@ def _verdict(best: str, tested: RouteGain | None, routed: bool, graded: int) -> 
             f"Choosing per prompt pays: {tested.routed:.3f} where {best} alone scores"
             f" {tested.single:.3f}, {said}."
         )
-    return f"Use {best} for everything: choosing per prompt gains {said}."
+    return f"Use the best single model, {best}: choosing per prompt gains {said}."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memory.errors import BadRequest
-from memory.records import BenchmarkChoice, Score, Selected
+from memory.records import Balance, BenchmarkChoice, Score, Selected
 from tools.herd.contamination import suspicion
 from tools.methods import selection
 
@@ -20,14 +20,19 @@ if TYPE_CHECKING:
     from memory.scores import Matrix, Scores
     from tools.scores.related import Related
 
-RELATED = 0.75
-"""The weight in Eq. 1 of what benchmarks related to the request say; the job's own share the rest.
+USUAL = Balance()
+"""The weights of Eq. 1, unless a person asks for others."""
 
-With ``ALPHA`` chosen on the development half of ``evals.recommend``.
+RELATED = 0.75
+"""Of the benchmarks' weight, the share of what related ones say; the job's own have the rest.
+
+With ``USUAL.alpha`` chosen on the development half of ``evals.recommend``.
 """
 
-ALPHA = 0.25
-"""The weight of relevance σ against benchmarks in Eq. 1; of equals the larger was taken."""
+
+VAGUE = 1 / 3
+"""How far a prediction too vague to be cited is believed: where nothing else is known, relevance
+then weighs as much as guesses do, at the usual α."""
 
 
 @dataclass(frozen=True)
@@ -114,16 +119,16 @@ def select(
     suspected: Sequence[Contamination] = (),
     related: Related | None = None,
     *,
-    alpha: float = ALPHA,
-    beta: float = 0.9,
+    alpha: float = USUAL.alpha,
+    beta: float = USUAL.beta,
     k: int = 10,
     share: float = RELATED,
 ) -> list[Selected]:
     """S* of RELM Eq. 1 over ``candidates``, largest s first.
 
     ``scores``: at most one per cell, as ``Known.scores`` gives them. ``predicted`` fills cells
-    without one, trusted or not: even a prediction that is too vague to be cited has already been
-    drawn towards its column's mean, which is what an empty cell would get. A score that is
+    without one, trusted or not; one too vague to be cited counts by ``VAGUE``, the rest as its
+    column's mean, which is what an empty cell would get. A score that is
     ``suspected`` of contamination counts by its weight there, the rest as if it were missing.
     ``related`` is one more column, which has ``share`` of the benchmarks' weight: RELM sums over
     all benchmarks, and those recommended are often ones that nobody was measured on.
@@ -138,8 +143,9 @@ def select(
         if cell.model in row and cell.benchmark in column:
             place = row[cell.model], column[cell.benchmark]
             grid[place] = cell.value
-            if isinstance(cell, Score) and (found := suspicion(cell, suspected)):
-                belief[place] = found.weight
+            found = suspicion(cell, suspected) if isinstance(cell, Score) else None
+            vague = not isinstance(cell, Score) and not cell.trusted
+            belief[place] = found.weight if found else VAGUE if vague else 1.0
     known = Counter(score.model for score in scores if score.benchmark in column)
     filled = np.sum(~np.isnan(grid), axis=1)
     weights = [choice.weight for choice in benchmarks]

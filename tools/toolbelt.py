@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
 from tools import benchmark_recommender, recalling, registry_search, remembering, score_lookup
+from tools.benchmark_characterizer import with_samples
 from tools.characterizing import shortlist
-from tools.choosing import community, constraints, funnel, shortlisting
+from tools.choosing import candidates, community, funnel, shortlisting
 from tools.choosing.shortlisting import Grounds
 from tools.clients.advisor import advisor
 from tools.clients.items import available
@@ -25,15 +26,13 @@ from tools.plans import planning
 from tools.real_task import own_task
 from tools.request import requirements
 from tools.routing import runs
-from tools.scores.related import related
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from memory.records import Candidate, Finding, Requirements
+    from memory.records import Finding
     from tools.deps import Deps
     from tools.dossier import Dossier
-    from tools.scores.related import Related
 
 
 T = TypeVar("T")
@@ -164,8 +163,8 @@ def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     needed = _known(dossier.get("requirements"))
     thread, run, at = dossier.get("thread"), dossier.get("run"), _now(deps)
     deps.findings.remember(*remembering.preferences(needed, deps.user, at, thread, run))
-    result, _ = funnel.critical(deps.registry.models, needed)
-    if not result.survivors:
+    result, _ = funnel.critical(deps.index.columns, needed)
+    if not result.remaining:
         raise NothingSurvives(
             f"None of {result.considered:,} models passes stage 1. "
             + funnel.best_relaxation(result)
@@ -176,45 +175,17 @@ def filter_registry(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 def rank_candidates(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 2: weigh domain, languages and ecosystem, and rank by relevance."""
     needed = _known(dossier.get("requirements"))
-    survivors = _known(dossier.get("critical")).survivors
-    models = {name: deps.registry.models[name] for name in survivors}
-    result, _ = funnel.important(models, needed, deps.registry.models)
-    if not result.survivors:
+    result, kept = candidates.weigh(needed, deps)
+    if not result.remaining:
         raise NothingSurvives(
             f"None of {result.considered:,} models passes stage 2. "
             + funnel.best_relaxation(result)
         )
-    ranked = registry_search.search(needed, deps.registry, result.survivors, deps)
-    lead = ", ".join(candidate.model for candidate in ranked[:3])
+    lead = ", ".join(candidate.model for candidate in kept[:3])
     text = f"{funnel.describe(result)}; most relevant: {lead}"
-    if why := registry_search.explain(ranked[0]):
+    if why := registry_search.explain(kept[0]):
         text += f" (the first for {why})"
-    return Outcome(text, {"important": result, "candidates": _kept(ranked, needed, deps)})
-
-
-def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Candidate]:
-    """The most promising with what to mind about them, and any that can be measured here.
-
-    The state is written to disk after every step, so thousands of also-rans stay out of it.
-    """
-    parents, copies = constraints.graph(deps.registry.models), funnel.variants(deps.registry.models)
-    names = [one.model for one in ranked]
-    first = registry_search.shorten(ranked, _related(needed, names, copies, deps).value)
-    kept = {one.model for one in first}
-    rest = [one for one in ranked if one.model not in kept]
-    arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in rest])
-    here = {arm.model for arm in arms}
-    return [
-        one.model_copy(
-            update={
-                "warnings": funnel.warnings(
-                    deps.registry.models[one.model], deps.registry.models, needed, parents
-                ),
-                "variants": copies.get(one.model, ()),
-            }
-        )
-        for one in [*first, *(one for one in rest if one.model in here)]
-    ]
+    return Outcome(text, {"important": result, "candidates": kept})
 
 
 def characterize(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
@@ -239,7 +210,7 @@ def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcom
     advice = benchmark_recommender.advised(
         needed, deps.catalogue, available(), advisor(deps.planner)
     )
-    chosen = advice.choices
+    chosen = [with_samples(one, deps.embedder, deps.cache) for one in advice.choices]
     if needed.examples is not None:
         chosen = own_task.as_benchmarks(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
@@ -256,19 +227,19 @@ def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
 
 def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the set S* of RELM's Eq. 1 (at most ten models)."""
-    candidates, benchmarks = _known(dossier.get("candidates")), _known(dossier.get("benchmarks"))
+    ranked, benchmarks = _known(dossier.get("candidates")), _known(dossier.get("benchmarks"))
     scores = _known(dossier.get("scores"))
     suspected = deps.ledger.checks()
     observed = deps.scores.observations()
     grounds = Grounds(observed, deps.registry, suspected, deps.embedder, deps.cache)
     needed, balance = _known(dossier.get("requirements")), dossier.get("balance")
-    found = shortlisting.shortlist(needed, candidates, benchmarks, scores, grounds, balance)
+    found = shortlisting.shortlist(needed, ranked, benchmarks, scores, grounds, balance)
     chosen = [deps.registry.models[one.model] for one in found.selected]
     version, at = deps.registry.version, _now(deps)
     deps.findings.remember(
         *(remembering.characterization(one, version, at, dossier.get("run")) for one in chosen)
     )
-    arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in candidates])
+    arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in ranked])
     kept = {one.id for one in chosen} | {arm.model for arm in arms}
     predicted = [one for one in found.predicted if one.model in kept]
     beside = community.signals([one.id for one in chosen], deps.registry, deps.clock())
@@ -278,14 +249,6 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
         + community.flagged(beside),
         {"selected": found.selected, "predicted": predicted},
     )
-
-
-def _related(
-    needed: Requirements, models: list[str], copies: Mapping[str, tuple[str, ...]], deps: Deps
-) -> Related:
-    """What benchmarks related to the request say of ``models``."""
-    text = " ".join([needed.text, *needed.domains])
-    return related(text, models, deps.scores.observations(), deps.embedder, deps.cache, copies)
 
 
 def advise_routing(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:

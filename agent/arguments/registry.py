@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add ``registry`` and its verbs."""
-    registry = commands.add_parser("registry", help="the models Mirror knows: sync, load, status")
-    verbs = registry.add_subparsers(dest="verb", required=True, metavar="sync|load|status")
+    registry = commands.add_parser(
+        "registry", help="the models Mirror knows: sync, load, drop, status"
+    )
+    verbs = registry.add_subparsers(dest="verb", required=True, metavar="sync|load|drop|status")
     sync = verbs.add_parser("sync", help="read what is new on the Hub, or all of it the first time")
     sync.add_argument("--full", action="store_true", help="read every model again")
     sync.add_argument(
@@ -28,8 +30,10 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     load.add_argument(
         "--as-of", type=day, metavar="YYYY-MM-DD", help="when the file was made, if not today"
     )
+    drop = verbs.add_parser("drop", help="take out what a file added")
+    drop.add_argument("layer", metavar="LAYER", help="its name in mirror registry status")
     status = verbs.add_parser("status", help="how many, from where, how fresh, what was set aside")
-    for verb in (sync, load, status):
+    for verb in (sync, load, drop, status):
         verb.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -1,4 +1,4 @@
-"""``mirror lineage``: a model's family as a tree, and what it inherits from whom."""
+"""``mirror lineage``: a model's family as a tree, and what it and its nearest inherit from whom."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Draw the family; raises ``BadRequest`` for a model nobody knows."""
     registry = Registry.load()
     found = family(args.model, registry, args.top, args.depth)
-    relatives = dict.fromkeys([*found.made_from.everyone(), *found.made_into.everyone()])
-    known = [name for name in relatives if name in registry.models]
+    near = [
+        found.model.id,
+        *(one.id for way in (found.made_from, found.made_into) for one in way.kin),
+    ]
+    known = [name for name in dict.fromkeys(near) if name in registry.models]
     received = [one for name in known for one in inherited(name, registry)]
     if args.json:
         sys.stdout.write(json.dumps(_facts(found, received)) + "\n")

@@ -34,7 +34,7 @@ EXAMPLES = 5  # quarantined ids shown for each reason
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one verb; raises ``MirrorError`` with the line and exit code for the person."""
-    verbs = {"sync": _sync, "load": _load, "status": _status}
+    verbs = {"sync": _sync, "load": _load, "drop": _drop, "status": _status}
     return verbs[args.verb](args, settings, wiring.registry_store(settings))
 
 
@@ -115,6 +115,15 @@ def _load(args: argparse.Namespace, settings: Settings, store: RegistryStore) ->
     return DONE
 
 
+def _drop(args: argparse.Namespace, settings: Settings, store: RegistryStore) -> int:
+    left = loading.drop(args.layer, store, wiring.clock)
+    if args.json:
+        _json({"layer": args.layer, "models": left})
+    else:
+        _line(f"layer {args.layer} is out; the registry holds {left:,} models")
+    return DONE
+
+
 def _tell_scores(kept: Kept) -> None:
     if kept.added or kept.known or kept.refused:
         _line(
@@ -191,10 +200,13 @@ def _bar() -> Iterator[tuple[Callable[[Progress], None], Callable[[str], None]]]
     )
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=None, rate="", start=True)
-        started = time.monotonic()
+        begun: list[tuple[float, int]] = []  # when, and how many an earlier process had read
 
         def progress(now: Progress) -> None:
-            speed = now.done / max(time.monotonic() - started, 1e-3)
+            if not begun:
+                begun.append((time.monotonic(), now.done))
+            since, before = begun[0]
+            speed = (now.done - before) / max(time.monotonic() - since, 1e-3)
             bars.update(
                 task,
                 description=now.what,

@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from agent import wiring
 from memory.errors import BadRequest, DamagedStore, UnknownThread
-from memory.ledger import Ledger
 from memory.records import Origin
 from memory.registry import Registry
 from memory.scores import cells
@@ -134,7 +133,7 @@ def _facts(cell: Cell) -> dict[str, Any]:
 
 def _import(args: argparse.Namespace, settings: Settings, scores: Scores) -> None:
     hub = wiring.hub(settings)
-    ledger = Ledger(settings.home / "ledger.sqlite", wiring.clock)
+    ledger = wiring.ledger(settings)
     with closing(ledger), hub or nullcontext():
         done = importing.keep(
             importing.read(
@@ -197,7 +196,7 @@ def _missing(args: argparse.Namespace, settings: Settings, scores: Scores) -> No
     models, benchmarks = _shortlist(args, settings)
     known = score_lookup.look_up(models, benchmarks, scores)
     gaps = score_lookup.gaps(known)
-    likely = _predicted(known, scores) if args.predict and gaps else {}
+    likely = _predicted(known, scores, settings) if args.predict and gaps else {}
     if args.json:
         found = {"cells": known.cells, "missing": [vars(gap) for gap in gaps]}
         predicted = [one.model_dump(mode="json") for one in likely.values()]
@@ -211,10 +210,20 @@ def _missing(args: argparse.Namespace, settings: Settings, scores: Scores) -> No
     _line(f"{len(gaps):,} of {known.cells:,} cells are missing")
 
 
-def _predicted(known: Known, scores: Scores) -> dict[tuple[str, str], Prediction]:
+def _predicted(
+    known: Known, scores: Scores, settings: Settings
+) -> dict[tuple[str, str], Prediction]:
     columns = {name: next(iter(known.matrix.protocols.get(name, ())), None)
                for name in known.matrix.benchmarks}  # fmt: skip
-    found = prediction.predict(known.matrix.models, columns, scores.observations(), Registry.load())
+    with closing(wiring.ledger(settings)) as ledger:
+        suspected = ledger.checks()
+    found = prediction.predict(
+        known.matrix.models,
+        columns,
+        scores.observations(),
+        Registry.load(),
+        suspected=suspected,
+    )
     return {(one.model, one.benchmark): one for one in found}
 
 

@@ -18,7 +18,8 @@ from agent.session import Answered, Asked, Decided, Entered, Moved, Told
 from memory.records import Decision, Plan
 from tools.deps import Progress
 from tools.plans import unknown_code
-from tools.plans.planning import dollars, remarks
+from tools.plans.planning import remarks
+from tools.plans.price_book import dollars
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -3,6 +3,7 @@
 import argparse
 import json
 
+import judged_world
 import pytest
 import world
 
@@ -10,7 +11,7 @@ from agent.session import Asked
 from agent.surfaces.terminal import Terminal
 from memory.errors import BadRequest
 from tools.clients.fakes import ScriptedRunner
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 
 class Writer(ScriptedRunner):
@@ -89,3 +90,38 @@ def test_at_a_terminal_the_columns_are_asked_for(tmp_path):
     task = made.deps.examples.get(person.keep_examples())
     assert (task.examples.input_field, task.examples.reference_field) == ("a", "b")
     assert task.instruction == world.REQUEST
+
+
+NO_ANSWERS = [{"question": f"question {n} ?"} for n in range(5)]
+
+
+def test_without_references_the_deployments_judge_grades_and_with_them_only_one_named(tmp_path):
+    made = judged_world.session(tmp_path, {"judge-1": "http://127.0.0.1:9/v1"})
+    kept = made.deps.examples.get
+    name = terminal(made, examples=file_of(tmp_path, NO_ANSWERS)).keep_examples()
+    assert kept(name).judges == ("judge-1",)
+    assert kept(name).domain == "medical, biology"
+    assert kept(terminal(made, examples=file_of(tmp_path, ROWS)).keep_examples()).judges == ()
+    named = {"judge": ["other=http://127.0.0.1:9/v1"] * 2, "domain": ["law"]}
+    both = kept(terminal(made, examples=file_of(tmp_path, ROWS), **named).keep_examples())
+    assert (both.judges, both.domain) == (("other=http://127.0.0.1:9/v1",), "law")
+
+
+def test_nobody_to_judge_is_one_question_or_one_line(tmp_path):
+    made = judged_world.session(tmp_path, {})
+    with pytest.raises(BadRequest, match="--judge MODEL or MIRROR_JUDGE_MODEL"):
+        terminal(made, examples=file_of(tmp_path, NO_ANSWERS)).keep_examples()
+    person = terminal(made, examples=file_of(tmp_path, NO_ANSWERS))
+    person.interactive, person._read = True, lambda prompt: "j=http://127.0.0.1:9/v1"
+    assert made.deps.examples.get(person.keep_examples()).judges == ("j=http://127.0.0.1:9/v1",)
+
+
+def test_secrets_are_not_for_a_judge_elsewhere_and_the_line_says_what_to_do(tmp_path):
+    made = judged_world.session(tmp_path, {"far": "https://judge.example/v1"})
+    rows = [*NO_ANSWERS, {"question": "may I write to ann@example.org ?"}]
+    with pytest.raises(BadRequest, match="e-mail address.*--may-leave.*judge on this machine"):
+        terminal(made, examples=file_of(tmp_path, rows)).keep_examples()
+    told = terminal(made, examples=file_of(tmp_path, rows), may_leave=True)
+    assert made.deps.examples.get(told.keep_examples()).judges == ("far",)
+    near = terminal(made, examples=file_of(tmp_path, rows), judge=["n=http://127.0.0.1:9/v1"])
+    assert near.keep_examples()

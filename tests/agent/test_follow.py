@@ -65,6 +65,7 @@ def test_two_models_side_by_side_with_their_measured_difference(tmp_path):
     assert rows["size"] == ("0.4B", "0.3B")
     assert rows["licence"] == ("apache-2.0", "mit")
     assert rows["here"] == ("winner", "rejected")
+    assert rows["community (no part of quality)"] == ("nothing is known", "nothing is known")
 
 
 def test_a_change_of_mind_voids_the_plan_and_goes_on(tmp_path):

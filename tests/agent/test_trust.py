@@ -1,6 +1,7 @@
 """Code that comes with weights: off by default, ticked at the prompt or by a flag, and recorded."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import world
@@ -61,6 +62,10 @@ def test_a_flag_ticks_and_the_ledger_has_it(tmp_path, capsys):
     plan = made.state("t")["plan"]
     (approved,) = made.deps.ledger.approvals(plan.hash)
     assert (approved.decision, approved.trust) == ("approve", (TICK,))
+    for page in ("report.html", "report.md"):
+        text = (Path(made.state("t")["report"]) / page).read_text("utf-8")
+        assert "was allowed to run" in text
+        assert TICK in text
 
 
 def test_another_revision_is_refused_in_one_line_and_the_thread_waits(tmp_path):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from evals.contamination import DOSES, ITEMS, SHARDS, TASKS, answered, item_sets
+from evals.contamination_sets import DOSES, ITEMS, SHARDS, TASKS, answered, item_sets
 
 
 def test_sets_share_no_text_and_are_in_balance():

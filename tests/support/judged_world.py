@@ -12,11 +12,12 @@ import world
 from agent.session import Asked
 from memory.calibrations import Calibrations
 from memory.records import Example, ExampleSet
+from tools import herd_runner
 from tools.clients.chat import OpenAIChat
 from tools.clients.fakes import ScriptedRunner
 from tools.judging.chat import PricedChat
 from tools.plans.price_book import TokenPrice
-from tools.real_task.own_task import OwnTaskRunner
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 # Each has one long word, and that of its own: by it a judge of ``scripted_judges`` goes.
 COMPLAINTS = [f"Customer: my item{n:03} fell off." for n in range(14)]
@@ -53,6 +54,14 @@ def example_set(inputs=COMPLAINTS, references=None, **more):
     )
 
 
+class NothingElse(world.TwoBenchmarks):
+    """Benchmarks without items: the real task alone is measured."""
+
+    def search(self, query, domains, k):
+        found = super().search(query, domains, k)
+        return [one.model_copy(update={"task": f"{one.task}_elsewhere"}) for one in found]
+
+
 def session(home, servers, models=world.MODELS, price=PRICE, timeout=5.0):
     """``servers``: judge -> URL. The rate of the machine is 0, so all money is the judges'."""
     made = world.session(home, models=models)
@@ -69,6 +78,7 @@ def session(home, servers, models=world.MODELS, price=PRICE, timeout=5.0):
         "runner": OwnTaskRunner(runner, made.deps.examples),
         "judge": judge,
         "judges": tuple(servers),
+        "catalogue": NothingElse(),
         "calibrations": Calibrations(home / "calibrations"),
         "usd_per_hour": 0.0,
         "minutes": 30.0,
@@ -90,6 +100,14 @@ def approve(made, events, **more):
     asked = events[-1]
     assert isinstance(asked, Asked)
     return list(made.answer("t", asked.interrupt, world.approval(asked.about, **more)))
+
+
+def measure(made, events, **more):
+    """What a yes to that plan measures, without the decision and the report."""
+    plan = events[-1].about
+    yes = world.approval(plan, **more)
+    made.deps.ledger.record_approval(yes)
+    return herd_runner.run(plan, yes, made.deps)
 
 
 if __name__ == "__main__":

@@ -82,5 +82,6 @@ def world(
         usd_per_hour=3.6,
         hub=None,
         downloads=None,
+        judges=(),
         gpu_usd_per_hour=rate,
     )

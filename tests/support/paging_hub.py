@@ -75,6 +75,7 @@ class PagingHub(ThreadingHTTPServer):
         self.pause = pause  # seconds before each answer
         self.most = 1_000  # records of a page, whatever is asked for
         self.too_heavy: int | None = None  # pages above this size end in 504
+        self.unlisted: set[str] = set()  # fields that end in 400
         self.played: dict[int, Reply | Drip] = {}
         self.asked: list[dict[str, list[str]]] = []
         self.headers: list[dict[str, str]] = []
@@ -131,6 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if hub.too_heavy is not None and int(query["limit"][0]) > hub.too_heavy:
             self._send(Reply(504, b"<html>504 Gateway Time-out</html>"))
+            return
+        if hub.unlisted & set(query.get("expand", ())):
+            self._send(Reply(400, b'{"error":"Invalid expand"}'))
             return
         records, following = hub.page(query)
         link = {"Link": f'<{hub.url}/api/models?{following}>; rel="next"'} if following else {}

@@ -2,8 +2,17 @@ import numpy as np
 import pytest
 
 from memory.records import LineageEdge, Model
-from tools.characterizer import NAMED, characteristics, facet_of, labels_of, phrase
+from memory.registry import Registry
+from tools.characteristics import COLUMNS
+from tools.characteristics import characteristics as of_facts
+from tools.characterizer import NAMED, facet_of, labels_of, phrase
+from tools.lineage_edges import edges_of
 from tools.request.domains import DOMAINS, domains_of, words_of
+
+
+def characteristics(models):
+    facts = Registry(models, "made").facts(COLUMNS)
+    return of_facts(facts, edges_of(facts))
 
 
 def edge(parent, relation="finetune"):
@@ -85,7 +94,7 @@ def test_relatives_lend_domain_and_language_but_not_size_or_name():
     }
     found = characteristics(models)
     dense, own = found.matrix.toarray(), found.own.toarray()
-    row, column = found.models.index, found.labels.index
+    row, column = list(models).index, found.labels.index
     copy, medical = row("o/copy"), column("domain: medical")
     assert own[copy, medical] == 0 < dense[copy, medical] <= 1
     assert 0 < dense[row("o/base"), medical] < dense[row("o/clinic"), medical] == 1

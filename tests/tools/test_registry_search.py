@@ -1,11 +1,21 @@
 import time
+from dataclasses import replace
 
 import pytest
 import world
 
-from memory.records import Candidate, LineageEdge, Model, Requirements
+from memory.characterizations import Characterizations
+from memory.records import (
+    Candidate,
+    Characteristic,
+    Characterization,
+    LineageEdge,
+    Model,
+    Requirements,
+)
 from memory.registry import Registry
 from tools import registry_search
+from tools.characterizing import claims
 from tools.clients.embedder import OnnxEmbedder
 from tools.clients.fakes import HashEmbedder
 from tools.registry_search import SearchIndex
@@ -87,7 +97,7 @@ def test_an_unrelated_request_and_an_empty_registry_match_nothing(index, tmp_pat
     found, _ = search(index, "zzz qqq")
     assert {candidate.sigma for candidate in found} == {0.0}
     empty = SearchIndex.build(Registry({}, "none"), HashEmbedder(), tmp_path)
-    assert empty.search(Requirements(text="loans"), HashEmbedder()) == []
+    assert len(empty.search(Requirements(text="loans"), HashEmbedder())) == 0
 
 
 def test_labels_are_embedded_once_with_progress(tmp_path):
@@ -154,3 +164,38 @@ def test_a_model_that_did_well_on_related_benchmarks_keeps_its_seat():
     assert "m197" in names
     assert "m198" not in names  # two seats went to m398 and m399, the other 48 by order
     assert registry_search.shorten(ranked[:3], {}) == ranked[:3]
+
+
+@pytest.mark.parametrize("domain", RELM)
+def test_a_stated_domain_that_fits_brings_more_than_all_claims_can(whole, domain):
+    """So a model that claims everything stays behind every model that is known for it."""
+    index, embedder, _ = whole
+    sigma = index.relevance(Requirements(text=RELM[domain], domains=(domain,)), embedder).sigma
+    column = index.found.labels.index(f"domain: {domain}")
+    stated = index.found.own[:, [column]].toarray().ravel() == 1.0
+    assert sigma[stated].min() > claims.MOST
+
+
+def test_what_was_read_of_candidates_is_laid_over_the_facts(tmp_path):
+    """Equal by facts: the card that fits the request leads the larger model that nobody read."""
+    facts = {"task": "text-generation", "domains": ("medical",)}
+    models = [Model(id=f"a/{n}", params=n * 10**9, **facts) for n in (1, 2, 3)]
+    kept = Characterizations(tmp_path / "c.sqlite")
+    quote = "writes clinical notes from doctor-patient dialogues"
+    said = Characteristic(
+        question="tasks", value="summarization", source="card", quote=quote, confidence=0.9,
+        origin="read",
+    )  # fmt: skip
+    kept.keep(
+        Characterization(
+            model="a/1", content="c", reader="r", at="2026", sources=("card",),
+            characteristics=(said,),
+        )
+    )  # fmt: skip
+    registry = Registry({model.id: model for model in models}, "made")
+    deps = replace(world.deps(tmp_path, models=models), characterizations=kept)
+    needed = Requirements(text="clinical notes from doctor-patient dialogues", domains=("medical",))
+    found = registry_search.search(needed, registry, list(registry.models), deps)
+    assert [one.model for one in found] == ["a/1", "a/3", "a/2"]
+    assert found[0].claimed == (said,)
+    kept.close()

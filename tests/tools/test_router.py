@@ -106,7 +106,9 @@ def test_equals_get_the_advice_to_use_one(kept):
     kept.answers(TWO, lambda i: float(i % 5 > 1))
     found = kept.learn()
     assert (found.about.pays, found.about.best, len(found.about.regions)) == (False, "one", 1)
-    assert found.about.reason.startswith("Use one for everything: choosing per prompt gains")
+    assert found.about.reason.startswith(
+        "Use the best single model, one: choosing per prompt gains"
+    )
     assert found.about.gain is not None
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.records import Arm, BenchmarkChoice, Candidate, Origin, Score
+from memory.records import Arm, BenchmarkChoice, Candidate, Origin, Prediction, Score
 from memory.scores import Scores
 from tools.herd.contamination import assess
 from tools.methods.contamination import OrderTest
@@ -110,3 +110,20 @@ def test_related_benchmarks_are_one_more_column_of_equation_one():
     assert by_name["c"].related is None
     line = shortlisted(chosen, [], others)
     assert line.endswith("2 placed by related benchmarks (near)")
+
+
+def test_a_prediction_too_vague_to_be_cited_counts_by_a_third():
+    candidates = [Candidate(model=name, sigma=0.0) for name in ("a", "b")]
+    benchmarks = [BenchmarkChoice(task="t", weight=1.0, reason="")]
+
+    def terms(trusted):
+        guesses = [
+            Prediction(model=name, benchmark="t", protocol="p", value=value, low=0, high=1,
+                       trusted=trusted, basis="")
+            for name, value in (("a", 0.9), ("b", 0.3))
+        ]  # fmt: skip
+        chosen = select(candidates, benchmarks, [], guesses)
+        return {one.model: one.benchmark_term for one in chosen}
+
+    assert terms(True) == pytest.approx({"a": 0.9, "b": 0.3})
+    assert terms(False) == pytest.approx({"a": 0.7, "b": 0.5})  # a third of the way from 0.6

@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prompts.questions import edition
-from tools.characterizing import card_metadata, label_similarity, wording
+from tools.characterizing import (
+    card_metadata,
+    label_similarity,
+    named_values,
+    passages,
+    set_phrases,
+    wording,
+)
 from tools.characterizing.quotes import Quotable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from memory.records import Characteristic
     from tools.characterizing.documents import Document
@@ -30,30 +37,33 @@ MOST_VALUES = 12
 @cache
 def name() -> str:
     """What these rules are called in records: it changes with any of them."""
-    modules = (card_metadata, wording, label_similarity)
+    modules = (card_metadata, wording, named_values, set_phrases, label_similarity, passages)
     code = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
     return f"rules {hashlib.sha256(code + edition().encode()).hexdigest()[:8]}"
 
 
 def read(
-    documents: Sequence[Document], passages: Sequence[Passage], embedder: Embedder
+    documents: Sequence[Document], pieces: Sequence[Passage], embedder: Embedder
 ) -> list[Characteristic]:
     """What the rules find, of each question at most ``MOST_VALUES``, surest first.
 
-    ``passages``: of these documents. Every quote is checked against its document.
+    ``pieces``: the passages of these documents. Every quote is checked against its document.
     """
-    found: list[Characteristic] = []
+    return surest(quoted(propose(documents, pieces, embedder), documents))
+
+
+def propose(
+    documents: Sequence[Document], pieces: Sequence[Passage], embedder: Embedder
+) -> Iterator[Characteristic]:
+    """What each rule finds by itself, with nothing checked."""
     for document in documents:
         if document.name == card_metadata.SOURCE:
-            found += card_metadata.read(document)
+            yield from card_metadata.read(document)
         else:
             sure = 1.0 if document.name == CARD else ELSEWHERE
-            found += [
-                one.model_copy(update={"confidence": one.confidence * sure})
-                for one in wording.read(document)
-            ]
-    found += label_similarity.read(passages, embedder)
-    return surest(quoted(found, documents))
+            for one in wording.read(document):
+                yield one.model_copy(update={"confidence": one.confidence * sure})
+    yield from label_similarity.read(pieces, embedder)
 
 
 def quoted(found: Iterable[Characteristic], documents: Sequence[Document]) -> list[Characteristic]:

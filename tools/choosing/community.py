@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 POPULAR = 0.8
 """Downloaded more than this share of the models of its age and size."""
 
+COMPARED = 20_000
+"""Models a model is compared with at most; more would only cost time."""
+
 STALE_DAYS = 365
 """So long without a commit (or, where that is not known, without anything new of its makers)."""
 
@@ -59,36 +62,56 @@ class Signals:
             _count(self.downloads_all_time, "in all"),
             None
             if self.percentile is None
-            else f"more than {self.percentile:.0%} of {self.peers} models of its age and size",
+            else f"more than {_share(self.percentile)} of {self.peers} models of its age and size",
             _count(self.likes, "likes"),
             None if self.trending is None else f"trend {self.trending:g}",
             f"{self.derivatives:,} made from it" if self.derivatives else None,
             _count(self.discussions, "discussions"),
-            None if self.idle_days is None else f"last commit {_ago(self.idle_days)}",
+            None if self.idle_days is None else f"last commit {_span(self.idle_days)} ago",
             _rhythm(self.maker),
         ]
         return " · ".join(part for part in parts if part) or "nothing is known"
 
 
 def signals(ids: Sequence[str], registry: Registry, now: datetime) -> list[Signals]:
-    """The signals of these models, in their order, against the whole registry.
+    """The signals of these models, in their order, against the registry.
+
+    Of a registry with more than ``COMPARED`` models an even sample of so many is compared with.
 
     Raises:
         BadRequest: one of them is not in the registry.
     """
     wanted = [registry.get(id) for id in ids]
-    models = list(registry.models.values())
-    row = {model.id: i for i, model in enumerate(models)}
+    every = list(registry.models)
+    step = -(-len(every) // COMPARED)
+    names = list(dict.fromkeys([*(model.id for model in wanted), *every[::step]]))
+    row = {name: i for i, name in enumerate(names)}
+    models = [registry.models[name] for name in names]
     counts = np.array([_number(model.downloads) for model in models])
     ages = np.array([_number(_age(model, now)) for model in models])
     sizes = np.array([_number(model.params or None) for model in models])
-    found = []
-    for model in wanted:
-        stands = percentile(row[model.id], counts, ages, sizes)
-        of_maker = (ages[row[one.id]] for one in models if _maker(one) == _maker(model))
-        rhythm = cadence([age for age in of_maker if np.isfinite(age)])
-        found.append(_signals(model, registry, now, stands, rhythm))
-    return found
+    rhythms = _rhythms({_maker(model.id) for model in wanted}, every, registry, now)
+    return [
+        _signals(
+            model,
+            registry,
+            now,
+            percentile(row[model.id], counts, ages, sizes),
+            rhythms[_maker(model.id)],
+        )
+        for model in wanted
+    ]
+
+
+def _rhythms(
+    makers: set[str], every: Iterable[str], registry: Registry, now: datetime
+) -> dict[str, Cadence | None]:
+    published: dict[str, list[float]] = {maker: [] for maker in makers}
+    for name in every:
+        if (maker := _maker(name)) in published:
+            age = _age(registry.models[name], now)
+            published[maker].extend([] if age is None else [age])
+    return {maker: cadence(days) for maker, days in published.items()}
 
 
 def _signals(
@@ -127,12 +150,15 @@ def _unmaintained(
     """Why a popular model is not looked after; None when it is, or when that can't be known."""
     if stands is None or stands[0] < POPULAR:
         return None
-    popular = f"downloaded more than {stands[0]:.0%} of models of its age and size"
+    popular = f"downloaded more than {_share(stands[0])} of models of its age and size"
     if idle is not None:
-        return f"{popular}, but its last commit was {_ago(idle)}" if idle > STALE_DAYS else None
+        return f"{popular}, but no commit for {_span(idle)}" if idle > STALE_DAYS else None
     if rhythm is None or age is None or rhythm.since <= STALE_DAYS:
         return None
-    return f"{popular}, but its makers published nothing new since {_ago(rhythm.since)}"
+    return (
+        f"{popular}, but the registry knows of no new model of its makers for "
+        f"{_span(rhythm.since)}, and of no commit"
+    )
 
 
 def _age(model: Model, now: datetime) -> float | None:
@@ -155,8 +181,8 @@ def _days(when: str | None, now: datetime) -> float | None:
     return (now - then).total_seconds() / 86_400
 
 
-def _maker(model: Model) -> str:
-    return model.id.partition("/")[0].lower()
+def _maker(id: str) -> str:
+    return id.partition("/")[0].lower()
 
 
 def _number(value: float | None) -> float:
@@ -167,14 +193,19 @@ def _count(value: int | None, what: str) -> str | None:
     return None if value is None else f"{value:,} {what}"
 
 
-def _ago(days: float) -> str:
-    return f"{days / 365.25:.1f} years ago" if days > 730 else f"{max(days, 0):.0f} days ago"
+def _share(percentile: float) -> str:
+    return f"{min(percentile, 0.99):.0%}"
+
+
+def _span(days: float) -> str:
+    return f"{days / 365.25:.1f} years" if days > 730 else f"{max(days, 0):.0f} days"
 
 
 def _rhythm(maker: Cadence | None) -> str | None:
     if maker is None or maker.gap is None:
         return None
-    return f"its makers: {maker.n} models, one every {maker.gap:.0f} days, last {_ago(maker.since)}"
+    every = f"one every {maker.gap:.0f} days"
+    return f"its makers: {maker.n} models, {every}, last {_span(maker.since)} ago"
 
 
 def flagged(found: Iterable[Signals]) -> str:

@@ -1,22 +1,24 @@
 """The constraints a model can fail: what each asks of it, and the reason it gives.
 
-A check returns None or a ``Failure``; it never looks at another check. Licences are read down
-the whole lineage, languages may be inherited and are marked so, and what a source does not
-state is a failure of its own kind, so that it can be relaxed apart from what is known to fail.
+Each is a rule on what it looks at alone (a task, a set of clauses, some formats), never on another
+constraint, so it is asked once for all models that look alike there (``tools.choosing.columns``).
+A rule returns "" when the model passes and else the kind of failure, which says what relaxation
+would bring it back: what a source does not state ("unknown") is apart from what is known to fail.
+Licences are read down the whole lineage, languages may be inherited and are marked so.
 """
 
 from __future__ import annotations
 
 import functools
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from tools.methods import licences, lineage
 from tools.methods.footprint import DEFAULT_CONTEXT, largest_params
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from memory.records import Model, Requirements
 
@@ -45,21 +47,26 @@ NOMINAL = 0.1
 COMMON = 0.9  # a language this share of models with stated languages has is not asked to be stated
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why a model falls. ``kind`` says which relaxation would bring it back."""
+class Parents(Mapping[str, "Sequence[tuple[str, str]]"]):
+    """model id -> [(parent, relation)], read from the record when it is asked for."""
 
-    constraint: str
-    reason: str
-    kind: str = ""
-    params: int | None = None
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._models = models
+
+    def __getitem__(self, id: str) -> Sequence[tuple[str, str]]:
+        bases = self._models[id].bases
+        return [(edge.parent, edge.relation) for edge in bases if edge.parent != id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models)
+
+    def __len__(self) -> int:
+        return len(self._models)
 
 
 def graph(models: Mapping[str, Model]) -> lineage.Graph:
-    """child -> [(parent, relation)] over the whole registry."""
-    return lineage.parents(
-        (model.id, edge.parent, edge.relation) for model in models.values() for edge in model.bases
-    )
+    """child -> [(parent, relation)] over the whole registry, for walking from a few models."""
+    return Parents(models)
 
 
 @functools.cache
@@ -107,72 +114,98 @@ def billions(params: int) -> str:
 # --- critical -----
 
 
-def check_task(model: Model, wanted: Requirements) -> Failure | None:
+def fails_task(does: str | None, wanted: Requirements) -> str:
     """The model does the wanted task, or one that includes it."""
-    if wanted.task is None or model.task in ACCEPTS.get(wanted.task, {wanted.task}):
-        return None
-    return Failure("task", f"task {model.task or 'unknown'}, not {wanted.task}")
+    met = wanted.task is None or does in ACCEPTS.get(wanted.task, {wanted.task})
+    return "" if met else "other"
 
 
-def check_modality(model: Model, wanted: Requirements) -> Failure | None:
+def why_task(does: str | None, wanted: Requirements) -> str:
+    """The reason of ``fails_task``."""
+    return f"task {does or 'unknown'}, not {wanted.task}"
+
+
+def handled(task: str | None, modalities: Iterable[str], abilities: Collection[str]) -> list[str]:
+    """The modalities a model is known to handle, sorted; empty when nobody says."""
+    known = set(modalities) | READS.get(task or "", {"text"} if task else set())
+    return sorted(known | {"image"} if "vision" in abilities else known)
+
+
+def fails_modality(handles: Sequence[str], wanted: Requirements) -> str:
     """The model handles the wanted modality, as far as anyone stated which it handles."""
-    known = set(model.modalities) | READS.get(model.task or "", {"text"} if model.task else set())
-    known |= {"image"} & ({"image"} if "vision" in model.abilities else set())
-    if not known or wanted.modality in known:
-        return None
-    return Failure("modality", f"handles {', '.join(sorted(known))}, not {wanted.modality}")
+    return "" if not handles or wanted.modality in handles else "other"
 
 
-def check_size(model: Model, wanted: Requirements) -> Failure | None:
-    """The parameter count is known and within the limits of number and hardware."""
-    limit = size_limit(wanted)
-    if limit is None and not wanted.min_params:
-        return None
-    if model.params is None:
-        return Failure("size", "size unknown", "unknown")
-    about = "about " if model.params_estimated else ""
-    size = f"{about}{billions(model.params)} parameters"
-    if limit is not None and model.params > limit:
-        return Failure(
-            "size",
-            f"{size}, over {billions(min(limit, wanted.max_params or limit))}",
-            "over",
-            model.params,
-        )
-    if wanted.min_params and model.params < wanted.min_params * (1 - NOMINAL):
-        return Failure("size", f"{size}, under {billions(wanted.min_params)}", "under")
-    return None
+def why_modality(handles: Sequence[str], wanted: Requirements) -> str:
+    """The reason of ``fails_modality``."""
+    return f"handles {', '.join(handles)}, not {wanted.modality}"
 
 
-def check_licence(
-    model: Model, wanted: Requirements, read: Callable[[], licences.Verdict]
-) -> Failure | None:
-    """Every wanted use is allowed; ``read`` reads the licences, only when they matter."""
-    if not wanted.licence_use and not wanted.licences:
-        return None
-    found = read()
+class SizeLimits(NamedTuple):
+    """The least and most parameters allowed; None: no limit. Both None: size does not matter."""
+
+    least: float | None
+    most: int | None
+
+
+def size_limits(wanted: Requirements) -> SizeLimits:
+    """The limits of number and hardware; ``NOMINAL`` is forgiven on stated numbers."""
+    least = wanted.min_params * (1 - NOMINAL) if wanted.min_params else None
+    return SizeLimits(least, size_limit(wanted))
+
+
+def why_size(params: int, estimated: bool, kind: str, wanted: Requirements) -> str:
+    """The reason why a size fails: "unknown", "over" or "under"."""
+    if kind == "unknown":
+        return "size unknown"
+    size = f"{'about ' if estimated else ''}{billions(params)} parameters"
+    if kind == "under":
+        return f"{size}, under {billions(wanted.min_params or 0)}"
+    limit = size_limit(wanted) or 0
+    return f"{size}, over {billions(min(limit, wanted.max_params or limit))}"
+
+
+def fails_licence(licence: str | None, clauses: Collection[str], wanted: Requirements) -> str:
+    """Every wanted use is allowed by ``clauses``, those of the model and all its ancestors.
+
+    "unknown" among the clauses: some licence is. Named licences must grant what is inherited.
+    """
+    for use in wanted.licence_use or ():
+        permitted = licences.permits(clauses, use)
+        if not permitted:
+            return "unknown" if permitted is None else "forbidden"
+    if not wanted.licences:
+        return ""
+    if "unknown" in clauses:
+        return "unknown"
+    return "forbidden" if not _is_named(licence, wanted) or _beyond(clauses, wanted) else ""
+
+
+def why_licence(model: Model, found: licences.Verdict, wanted: Requirements) -> str:
+    """The reason of ``fails_licence``, with the ancestor it comes from."""
     for use in wanted.licence_use or ():
         permission = licences.allows(found, use)
         if not permission.allowed:
-            kind = "unknown" if permission.allowed is None else "forbidden"
-            return Failure("licence", f"{use} use: {permission.reason}", kind)
-    return _named_licence(model, wanted.licences, found)
-
-
-def _named_licence(model: Model, names: Sequence[str], found: licences.Verdict) -> Failure | None:
-    if not names:
-        return None
+            return f"{use} use: {permission.reason}"
     if found.category == "unknown":
-        cause = found.causes["unknown"]
-        return Failure("licence", f"licence unknown ({cause})", "unknown")
-    if licences.normalize(model.licence or "") not in {licences.normalize(n) for n in names}:
-        return Failure("licence", f"licence {model.licence}, not {' or '.join(names)}", "forbidden")
-    granted = frozenset().union(*(licences.clauses(n, scancode_categories()) or () for n in names))
-    inherited = [c for c in found.clauses if c not in granted]
-    if inherited:
-        why = f"{licences.CLAUSES[inherited[0]]}, from {found.causes[inherited[0]]}"
-        return Failure("licence", why, "forbidden")
-    return None
+        return f"licence unknown ({found.causes['unknown']})"
+    if not _is_named(model.licence, wanted):
+        return f"licence {model.licence}, not {' or '.join(wanted.licences)}"
+    clause = _beyond(found.clauses, wanted)[0]
+    return f"{licences.CLAUSES[clause]}, from {found.causes[clause]}"
+
+
+def _is_named(licence: str | None, wanted: Requirements) -> bool:
+    names = {licences.normalize(name) for name in wanted.licences}
+    return licences.normalize(licence or "") in names
+
+
+def _beyond(clauses: Iterable[str], wanted: Requirements) -> list[str]:
+    """The clauses that none of the named licences has."""
+    categories = scancode_categories()
+    named = (licences.clauses(name, categories) or () for name in wanted.licences)
+    granted = frozenset[str]().union(*named)
+    return [clause for clause in clauses if clause not in granted]
 
 
 # --- important ----
@@ -190,55 +223,69 @@ def languages(
     return (), None
 
 
-def common_languages(models: Mapping[str, Model]) -> frozenset[str]:
-    """Languages so common among models that state any (90 %) that cards leave them out."""
-    stated = [model.languages for model in models.values() if model.languages]
-    counts = Counter(code for codes in stated for code in codes)
-    return frozenset(code for code, n in counts.items() if n >= COMMON * len(stated))
+def common_languages(stated: Mapping[Sequence[str], int]) -> frozenset[str]:
+    """Languages so common among models that state any (90 %) that cards leave them out.
+
+    ``stated``: how many models state each list of languages.
+    """
+    counts: Counter[str] = Counter()
+    for codes, models in stated.items():
+        counts.update(dict.fromkeys(codes, models))
+    some = sum(models for codes, models in stated.items() if codes)
+    return frozenset(code for code, n in counts.items() if n >= COMMON * some)
 
 
-def check_languages(
-    model: Model,
-    wanted: Requirements,
-    found: tuple[tuple[str, ...], str | None],
-    expected: frozenset[str],
-) -> Failure | None:
+def lacking(codes: Sequence[str], wanted: Requirements, expected: frozenset[str]) -> list[str]:
+    """The wanted languages that are not stated; ``expected`` ones may go without saying."""
+    found = [code for code in wanted.languages if code not in codes]
+    return found if codes else [code for code in found if code not in expected]
+
+
+def fails_languages(codes: Sequence[str], wanted: Requirements, expected: frozenset[str]) -> str:
     """Every wanted language is stated or inherited, or so common that cards leave it out."""
-    codes, _ = found
-    lacking = [code for code in wanted.languages if code not in codes]
-    if not codes:
-        lacking = [code for code in lacking if code not in expected]
-        kind, reason = "unknown", f"languages not stated, {', '.join(lacking)} wanted"
-    else:
-        kind, reason = "lacking", f"no {', '.join(lacking)}"
-    return Failure("languages", reason, kind) if lacking else None
+    if not lacking(codes, wanted, expected):
+        return ""
+    return "lacking" if codes else "unknown"
 
 
-def check_ecosystem(model: Model, wanted: Requirements, copies: Iterable[Model]) -> Failure | None:
-    """The model, or a copy of it, comes in the wanted formats and has the wanted abilities."""
-    formats = {*model.formats, *model.quantization}
-    formats.update(f for copy in copies for f in (*copy.formats, *copy.quantization))
-    only = OWN_RUNTIME & {*model.quantization}
+def why_languages(codes: Sequence[str], wanted: Requirements, expected: frozenset[str]) -> str:
+    """The reason of ``fails_languages``."""
+    absent = ", ".join(lacking(codes, wanted, expected))
+    return f"no {absent}" if codes else f"languages not stated, {absent} wanted"
+
+
+class Package(NamedTuple):
+    """How a model comes: ``formats`` of it and its copies, ``abilities`` that can be asked for,
+    and ``only``, the runtimes of its own it is bound to. All sorted.
+    """
+
+    formats: Sequence[str]
+    abilities: Sequence[str]
+    only: Sequence[str]
+
+
+def unmet(package: Package, wanted: Requirements) -> str | None:
+    """The first part of the wanted ecosystem that the model, or a copy of it, lacks."""
     for need in wanted.ecosystem:
         if need in ABILITIES:
-            met = need in model.abilities
+            met = need in package.abilities
         elif need in {"safetensors", "transformers", "vllm"}:
-            met = not only
+            met = not package.only
         else:
-            met = need in formats
+            met = need in package.formats
         if not met:
-            return Failure(
-                "ecosystem", f"no {need}" + (f", only {', '.join(only)}" if only else "")
-            )
+            return need
     return None
 
 
-def check_context(model: Model, wanted: Requirements) -> Failure | None:
-    """The context length is stated and long enough."""
-    if wanted.context is None:
-        return None
-    if model.context_length is None:
-        return Failure("context", "context length not stated", "unknown")
-    if model.context_length < wanted.context:
-        return Failure("context", f"{model.context_length:,} tokens, {wanted.context:,} wanted")
-    return None
+def why_ecosystem(package: Package, wanted: Requirements) -> str:
+    """The reason why an ecosystem is ``unmet``."""
+    bound = f", only {', '.join(package.only)}" if package.only else ""
+    return f"no {unmet(package, wanted)}{bound}"
+
+
+def why_context(context: int, wanted: Requirements) -> str:
+    """The reason why a context length (negative: unknown) is too short."""
+    if context < 0:
+        return "context length not stated"
+    return f"{context:,} tokens, {wanted.context:,} wanted"

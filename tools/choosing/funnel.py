@@ -2,89 +2,150 @@
 
 MSM (arXiv 2512.02043), stage 1 "critical requirements" and stage 2 "important
 considerations". Every removed model keeps the one constraint that removed it, and for every
-constraint we count how many models its relaxation alone would bring back.
+constraint we count how many models its relaxation alone would bring back. The work is done for all
+models at once (``tools.choosing.faults``); a reason is written when somebody reads it.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast, overload
+
+import numpy as np
 
 from memory.records import Elimination, Funnel, Relaxation
-from tools.choosing import constraints
-from tools.choosing.constraints import Failure, billions, fitting, graph, size_limit
-from tools.methods import licences, lineage
+from tools.choosing import constraints, faults
+from tools.choosing.columns import Columns
+from tools.choosing.constraints import billions, fitting, size_limit
+from tools.choosing.faults import Fault
+from tools.methods import licences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterator
+
+    from numpy.typing import NDArray
 
     from memory.records import Model, Requirements
+    from tools.methods import lineage
 
-    Check = Callable[[Model], Failure | None]
+    Rows = NDArray[np.int64]
+    Bits = NDArray[np.uint8]
 
 Stage = Literal["critical", "important"]
 
+NAMED = 10_000
+"""Of so many survivors at most the names are written down; of more, how many."""
 
-@dataclass(frozen=True)
-class Loosening:
-    """One way to relax one constraint, and which failures it forgives."""
+
+FAULTS: Mapping[Stage, Sequence[Fault]] = {
+    "critical": faults.CRITICAL,
+    "important": faults.IMPORTANT,
+}
+FOLDED = np.uint8(128)
+"""The bit of a copy: it stands behind its root and is not counted."""
+
+
+class Loosening(NamedTuple):
+    """One way to relax one constraint: the kinds of failure it forgives, sizes up to ``most``."""
 
     constraint: str
     change: str
-    forgives: Callable[[Failure], bool]
+    forgives: tuple[str, ...]
+    most: int | None = None
 
 
-def variants(models: Mapping[str, Model]) -> dict[str, tuple[str, ...]]:
+IMPORTANT_LOOSENINGS = (
+    Loosening("languages", "accept unstated languages", ("unknown",)),
+    Loosening("languages", "any language", ("unknown", "lacking")),
+    Loosening("ecosystem", "any ecosystem", ("other",)),
+    Loosening("context", "accept unstated context", ("unknown",)),
+    Loosening("context", "any context", ("unknown", "short")),
+)
+
+
+@dataclass(frozen=True)
+class Eliminations(Sequence[Elimination]):
+    """The models that fell, in order; each record is made when it is asked for.
+
+    ``rows`` (n,) of the models and the ``first`` fault bit of each; ``left``: those that passed.
+    """
+
+    columns: Columns
+    wanted: Requirements
+    stage: Stage
+    rows: Rows
+    first: Bits
+    left: Rows
+
+    def of(self, row: int) -> Elimination:
+        """The elimination at place ``row`` of this sequence."""
+        fault = FAULTS[self.stage][int(self.first[row]).bit_length() - 1]
+        model = int(self.rows[row])
+        return Elimination(
+            model=self.columns.registry.ids[model],
+            stage=self.stage,
+            constraint=fault.constraint,
+            reason=faults.reason(self.columns, model, fault, self.wanted),
+        )
+
+    @overload
+    def __getitem__(self, at: int) -> Elimination: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Elimination]: ...
+    def __getitem__(self, at: int | slice) -> Elimination | list[Elimination]:
+        if isinstance(at, slice):
+            return [self.of(k) for k in range(*at.indices(len(self)))]
+        return self.of(at)
+
+    def __iter__(self) -> Iterator[Elimination]:
+        return map(self.of, range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def variants(models: Columns | Mapping[str, Model]) -> dict[str, tuple[str, ...]]:
     """root -> its quantized, mirrored and re-uploaded copies."""
-    copies: dict[str, list[str]] = {}
-    for id, root in lineage.fold(models, graph(models)).items():
-        if id != root:
-            copies.setdefault(root, []).append(id)
-    return {root: tuple(sorted(found)) for root, found in copies.items()}
+    columns = Columns.over(models)
+    return columns.copies(np.arange(len(columns.root)))
 
 
 # --- stage 1: critical requirements -------------------------------------------------------
 
 
-def critical(models: Mapping[str, Model], wanted: Requirements) -> tuple[Funnel, list[Elimination]]:
+def critical(
+    models: Columns | Mapping[str, Model], wanted: Requirements
+) -> tuple[Funnel, Eliminations]:
     """Task, modality, size, licence, in this order, over models with their variants folded."""
-    parents = graph(models)
-    roots = lineage.fold(models, parents)
-    considered = [models[id] for id, root in roots.items() if id == root]
-    checks: list[Check] = [
-        lambda m: constraints.check_task(m, wanted),
-        lambda m: constraints.check_modality(m, wanted),
-        lambda m: constraints.check_size(m, wanted),
-        lambda m: constraints.check_licence(
-            m, wanted, lambda: constraints.verdict(m, models, parents)
-        ),
-    ]
-    folded = len(models) - len(considered)
-    return _sift("critical", considered, checks, _critical_loosenings(wanted), folded)
+    columns = Columns.over(models)
+    bits = _critical(columns, wanted)
+    every = np.arange(len(bits))
+    return _sifted("critical", columns, every, bits, wanted, _critical_loosenings(wanted))
+
+
+def meeting(columns: Columns, wanted: Requirements) -> Rows:
+    """The rows of the models that pass stage 1."""
+    return np.flatnonzero(_critical(columns, wanted) == 0)
+
+
+def _critical(columns: Columns, wanted: Requirements) -> Bits:
+    bits = faults.critical(columns, wanted)
+    np.copyto(bits, FOLDED, where=columns.is_copy)
+    return bits
 
 
 def _critical_loosenings(wanted: Requirements) -> list[Loosening]:
-    limit = size_limit(wanted)
-    loosenings = [
-        Loosening("task", "any task", lambda f: True),
-        Loosening("modality", "any modality", lambda f: True),
-    ]
-    for most, label in _larger_limits(wanted, limit):
-        loosenings.append(Loosening("size", label, functools.partial(_at_most, most)))
+    larger = _larger_limits(wanted, size_limit(wanted))
     return [
-        *loosenings,
-        Loosening("size", "no lower limit", lambda f: f.kind == "under"),
-        Loosening("size", "accept unknown size", lambda f: f.kind == "unknown"),
-        Loosening("licence", "accept unknown licence", lambda f: f.kind == "unknown"),
-        Loosening("licence", "any licence", lambda f: True),
+        Loosening("task", "any task", ("other",)),
+        Loosening("modality", "any modality", ("other",)),
+        *(Loosening("size", label, ("over",), most) for most, label in larger),
+        Loosening("size", "no lower limit", ("under",)),
+        Loosening("size", "accept unknown size", ("unknown",)),
+        Loosening("licence", "accept unknown licence", ("unknown",)),
+        Loosening("licence", "any licence", ("unknown", "forbidden")),
     ]
-
-
-def _at_most(limit: int, failure: Failure) -> bool:
-    return failure.params is not None and failure.params <= limit
 
 
 def _larger_limits(wanted: Requirements, limit: int | None) -> list[tuple[int, str]]:
@@ -104,97 +165,86 @@ def _larger_limits(wanted: Requirements, limit: int | None) -> list[tuple[int, s
 
 
 def important(
-    models: Mapping[str, Model],
+    among: Collection[str] | Rows,
     wanted: Requirements,
-    registry: Mapping[str, Model] | None = None,
-) -> tuple[Funnel, list[Elimination]]:
-    """Languages, ecosystem, context, in this order, over ``models`` (stage 1's survivors).
+    registry: Columns | Mapping[str, Model] | None = None,
+) -> tuple[Funnel, Eliminations]:
+    """Languages, ecosystem, context, in this order, over ``among`` (stage 1's survivors).
 
-    Languages and formats are also looked for in ancestors and copies in ``registry`` (None: only
-    in ``models``). Domain does not filter: general models stay, relevance is scored later.
+    Languages and formats are also looked for in ancestors and copies in ``registry`` (None:
+    ``among`` itself, a mapping). Domain does not filter: general models stay, relevance is scored
+    later.
     """
-    everything = registry or models
-    parents = graph(everything)
-    copies = variants(everything) if wanted.ecosystem else {}
-    expected = constraints.common_languages(everything)
-    checks: list[Check] = [
-        lambda m: constraints.check_languages(
-            m, wanted, constraints.languages(m, everything, parents), expected
-        ),
-        lambda m: constraints.check_ecosystem(
-            m, wanted, [everything[id] for id in copies.get(m.id, ())]
-        ),
-        lambda m: constraints.check_context(m, wanted),
-    ]
-    loosenings = [
-        Loosening("languages", "accept unstated languages", lambda f: f.kind == "unknown"),
-        Loosening("languages", "any language", lambda f: True),
-        Loosening("ecosystem", "any ecosystem", lambda f: True),
-        Loosening("context", "accept unstated context", lambda f: f.kind == "unknown"),
-        Loosening("context", "any context", lambda f: True),
-    ]
-    return _sift("important", list(models.values()), checks, loosenings, folded=0)
+    columns = Columns.over(cast("Mapping[str, Model]", among) if registry is None else registry)
+    rows = columns.rows(among)
+    bits = faults.important(columns, rows, wanted)
+    return _sifted("important", columns, rows, bits, wanted, IMPORTANT_LOOSENINGS)
 
 
 # --- both stages --------------------------------------------------------------------------
 
 
-def _sift(
+def _sifted(
     stage: Stage,
-    considered: Sequence[Model],
-    checks: Sequence[Check],
+    columns: Columns,
+    rows: Rows,
+    bits: Bits,
+    wanted: Requirements,
     loosenings: Sequence[Loosening],
-    folded: int,
-) -> tuple[Funnel, list[Elimination]]:
-    survivors: list[str] = []
-    eliminations: list[Elimination] = []
-    single: list[Failure] = []
-    for model in considered:
-        failing = (failure for check in checks if (failure := check(model)))
-        failures = list(itertools.islice(failing, 2))  # more would change nothing
-        if not failures:
-            survivors.append(model.id)
-            continue
-        first = failures[0]
-        eliminations.append(
-            Elimination(
-                model=model.id, stage=stage, constraint=first.constraint, reason=first.reason
-            )
-        )
-        if len(failures) == 1:
-            single.append(first)
+) -> tuple[Funnel, Eliminations]:
+    """What became of the models in ``rows`` with these faults; ``FOLDED`` ones don't count."""
+    first = bits & (~bits + np.uint8(1))
+    fallen = (first != 0) & (first != FOLDED)
+    left = rows[bits == 0]
+    folded = int(np.count_nonzero(first == FOLDED))
+    named = left if len(left) <= NAMED else left[:0]
     funnel = Funnel(
         stage=stage,
-        considered=len(considered),
-        removed=dict(Counter(e.constraint for e in eliminations)),
-        survivors=tuple(survivors),
+        considered=len(bits) - folded,
+        removed=_removed(stage, first),
+        survivors=tuple(columns.names(named)),
         folded=folded,
-        relaxations=_relaxations(single, loosenings),
+        relaxations=_relaxations(stage, bits, columns.params[rows], loosenings),
+        left=len(left),
     )
-    return funnel, eliminations
+    return funnel, Eliminations(columns, wanted, stage, rows[fallen], first[fallen], left)
+
+
+def _removed(stage: Stage, first: Bits) -> dict[str, int]:
+    """Constraint -> how many models it removed, in the order in which they come up."""
+    counts: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for k, fault in enumerate(FAULTS[stage]):
+        hit = first == 1 << k
+        if n := int(np.count_nonzero(hit)):
+            counts[fault.constraint] = counts.get(fault.constraint, 0) + n
+            seen[fault.constraint] = min(seen.get(fault.constraint, len(first)), int(hit.argmax()))
+    return {constraint: counts[constraint] for constraint in sorted(counts, key=seen.__getitem__)}
 
 
 def _relaxations(
-    single: Sequence[Failure], loosenings: Sequence[Loosening]
+    stage: Stage, bits: Bits, params: Rows, loosenings: Sequence[Loosening]
 ) -> tuple[Relaxation, ...]:
     """How many models that fail one constraint only come back under each loosening.
 
     Where no natural step of size helps, the smallest model that fails by size alone is named.
     """
-    counted = [
-        Relaxation(
-            constraint=loose.constraint,
-            change=loose.change,
-            gains=sum(f.constraint == loose.constraint and loose.forgives(f) for f in single),
-        )
-        for loose in loosenings
-    ]
-    found = [relaxation for relaxation in counted if relaxation.gains]
-    too_large = [f.params for f in single if f.constraint == "size" and f.params is not None]
-    if too_large and not any(relaxation.constraint == "size" for relaxation in found):
-        least = min(too_large)
+    alone = {fault: bits == 1 << k for k, fault in enumerate(FAULTS[stage])}
+    over = alone.get(Fault("size", "over"))
+    sizes = params[:0] if over is None else params[over]
+    found = []
+    for loose in loosenings:
+        if loose.most is None:
+            forgiven = (alone[Fault(loose.constraint, kind)] for kind in loose.forgives)
+            gains = sum(int(np.count_nonzero(one)) for one in forgiven)
+        else:
+            gains = int(np.count_nonzero(sizes <= loose.most))
+        if gains:
+            found.append(Relaxation(constraint=loose.constraint, change=loose.change, gains=gains))
+    if len(sizes) and not any(relaxation.constraint == "size" for relaxation in found):
+        least = int(sizes.min())
         change = f"≤ {billions(least)}, the smallest there is"
-        gains = too_large.count(least)
+        gains = int(np.count_nonzero(sizes == least))
         found.append(Relaxation(constraint="size", change=change, gains=gains))
     return tuple(found)
 
@@ -212,7 +262,7 @@ def describe(funnel: Funnel) -> str:
     """One line: how many came in, what removed the others, how many are left."""
     removed = " · ".join(f"{constraint} {n:,}" for constraint, n in funnel.removed.items())
     folded = f", {funnel.folded:,} copies folded" if funnel.folded else ""
-    counts = f"{funnel.considered:,} -> {len(funnel.survivors):,}{folded}"
+    counts = f"{funnel.considered:,} -> {funnel.remaining:,}{folded}"
     eased = [one for one in funnel.relaxations if one.constraint not in ("task", "modality")][:2]
     relax = " · ".join(f"{one.change} adds {one.gains:,}" for one in eased)
     return " ".join(
@@ -226,9 +276,10 @@ def describe(funnel: Funnel) -> str:
     )
 
 
-def why(model: str, eliminations: Iterable[Elimination]) -> Elimination | None:
+def why(model: str, eliminations: Eliminations) -> Elimination | None:
     """The one recorded reason a model was removed; None if it was not."""
-    return next((e for e in eliminations if e.model == model), None)
+    row = eliminations.columns.registry.row(model)
+    return next((eliminations[int(k)] for k in np.flatnonzero(eliminations.rows == row)), None)
 
 
 def warnings(

@@ -49,6 +49,10 @@ class Backend(Protocol):
         """An arm for each way to measure each model here, and why others can't be."""
         ...
 
+    def here(self) -> frozenset[str]:
+        """Names of the models it has; ``arms`` says which of them can be used."""
+        ...
+
     def load(self, arm: Arm, ask: Ask) -> None:
         """Make the process ready for ``arm``.
 

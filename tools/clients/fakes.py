@@ -113,6 +113,10 @@ class ScriptedRunner:
         reasons = {m.id: "weights not on this machine" for m in models if m.id not in here}
         return [*arms, baseline], reasons
 
+    def here(self) -> frozenset[str]:
+        """The scripted models."""
+        return frozenset(self.accuracy)
+
     def protocol(self, benchmark: str) -> str:
         """Runner, shots, template and metric."""
         return f"{self.name} · 0-shot · {benchmark} v1 template · acc · items made"

@@ -80,6 +80,11 @@ class HfBackend:
         }
         return arms, missing
 
+    def here(self) -> frozenset[str]:
+        """The models whose weights are on this machine."""
+        found, _ = self._find()
+        return frozenset(one.model for one in found)
+
     def load(self, arm: Arm, ask: Ask) -> None:
         """Download and unpack what was not yet, check the folder and load it.
 
@@ -163,6 +168,10 @@ class HfBackend:
         found, refused = self._find()
         if any((held.label, held.source) == (arm.name, arm.weights) for held in found):
             raise ArmFailed(f"{arm.name}: no longer at revision {arm.revision}; make a new plan.")
+        if other := [
+            w.precision for w in found if (w.model, w.revision) == (arm.model, arm.revision)
+        ]:
+            raise ArmFailed(f"{arm.name}: its weights turned out as {other[0]}; make a new plan.")
         raise ArmFailed(f"{arm.name}: {refused.get(arm.model, weights.ELSEWHERE)}.")
 
     def _folder(self, held: Weights, ask: Ask) -> Path:

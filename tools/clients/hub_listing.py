@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from tools.clients.hub import Hub
 
 # What ``tools.registry`` reads; each is work for the Hub, so nothing more.
-EXPAND = (
-    "baseModels",
+PROMISED = (  # by the description of ``list_models``
     "cardData",
-    "childrenModelCount",
     "config",
     "createdAt",
     "disabled",
@@ -49,12 +47,13 @@ EXPAND = (
     "tags",
     "trendingScore",
 )
+EXPAND = (*PROMISED, "baseModels", "childrenModelCount")
 PAGE, SMALLEST_PAGE = 1_000, 50
 OVERWORKED = (500, 502, 503, 504)
 
 
-class CursorRefused(HubUnavailable):
-    """The Hub no longer knows the address of a page: the reading must start again."""
+class AddressRefused(HubUnavailable):
+    """The Hub takes no such address: its cursor is too old, or a field is not listed there."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,19 @@ class Page:
     next: str | None
 
 
-def first_page(hub: Hub, *, changed: bool, size: int = PAGE) -> str:
-    """The address of the first page: of all models, or of those that ``changed`` last."""
+def first_pages(hub: Hub, *, changed: bool, size: int = PAGE) -> list[str]:
+    """Addresses of the first page, best first: of all models, or of those that ``changed`` last.
+
+    The second asks for no more than ``list_models`` promises, should the first be refused.
+    """
     order = [("sort", "lastModified"), ("direction", "-1")]
     if not changed:
         order = [("sort", "createdAt"), ("direction", "1")]
-    fields = [("expand", name) for name in EXPAND]
-    query = urlencode([*order, ("limit", str(min(size, PAGE))), *fields])
-    return f"{hub.endpoint}/api/models?{query}"
+    whole = [*order, ("limit", str(min(size, PAGE)))]
+    return [
+        f"{hub.endpoint}/api/models?{urlencode([*whole, *(('expand', name) for name in fields)])}"
+        for fields in (EXPAND, PROMISED)
+    ]
 
 
 def benchmarks(hub: Hub) -> Iterator[str]:
@@ -91,7 +95,7 @@ def pages(hub: Hub, start: str) -> Iterator[Page]:
     """Every page from the address ``start``; a page too heavy for the Hub is asked for in parts.
 
     Raises:
-        CursorRefused: the Hub does not take the address ``start``.
+        AddressRefused: the Hub does not take an address.
         HubUnavailable: no usable answer; what was yielded stays good.
     """
     where: str | None = start
@@ -116,8 +120,8 @@ def _page(hub: Hub, url: str) -> Page:
         try:
             return _asked(hub, url)
         except HubUnavailable as error:
-            if error.status == 400 and "cursor=" in url:
-                raise CursorRefused(str(error), 400) from None
+            if error.status == 400:
+                raise AddressRefused(str(error), 400) from None
             if error.status not in OVERWORKED or size <= SMALLEST_PAGE:
                 raise
         size = max(SMALLEST_PAGE, size // 4)

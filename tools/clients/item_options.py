@@ -3,14 +3,15 @@
 The order of a question's options is as good as any other, unless they sort themselves: numbers,
 or "all of the above". Those questions are left out.
 
-``reworded`` says a question in other words, by rule: its options in another order under other
-letters' places, and the wording around them changed. The question itself stays as it is; a model
-that knows the *answer's letter* loses it, one that knows the answer does not.
+``reworded`` puts questions in other words, by rule: their options in another order, so that none
+of the right ones keeps its letter, and the wording around them changed. The question itself stays
+as it is; a model that knows the *letter* by heart loses it, one that knows the answer does not.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from string import ascii_uppercase
@@ -21,6 +22,7 @@ import numpy as np
 from tools.clients import items
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tools.clients.item_sources import Lettered
@@ -71,13 +73,39 @@ class Form:
         """The prompt and the place of the right option in it."""
         options = [item.options[i] for i in self.order]
         lines = [self.mark.format(a) + o for a, o in zip(ascii_uppercase, options, strict=False)]
-        return "\n".join([self.before + item.question, *lines, self.ask]), self.order.index(
-            item.gold
-        )
+        prompt = "\n".join([self.before + item.question, *lines, self.ask])
+        return prompt, self.order.index(item.gold)
 
 
-def reworded(item: Lettered, rng: np.random.Generator) -> Form:
-    """Another form of ``item``: no option keeps its letter where that can be."""
-    size = len(item.options)
-    order = np.roll(np.arange(size), int(rng.integers(1, size)))
-    return Form(tuple(map(int, order)), "Question: ", "({}) ", "The right option is")
+def published(item: Lettered) -> Form:
+    """The question as its file has it."""
+    return Form(tuple(range(len(item.options))))
+
+
+def reworded(items: Sequence[Lettered], rng: np.random.Generator) -> list[Form]:
+    """Another form of each item, in which its right option has another letter where that can be.
+
+    Over all items each letter is right as often as before, so that a model which prefers a letter
+    neither gains nor loses.
+    """
+    places = _moved([item.gold for item in items])
+    forms = []
+    for item, place in zip(items, places, strict=True):
+        others = [i for i in range(len(item.options)) if i != item.gold]
+        order = [int(i) for i in rng.permutation(others)]
+        at = min(place, len(others))
+        order.insert(at, item.gold)
+        forms.append(Form(tuple(order), "Question: ", "({}) ", "The right option is"))
+    return forms
+
+
+def _moved(places: Sequence[int]) -> list[int]:
+    """The same places, dealt out anew so that as few as can be come back to where they were."""
+    if not places:
+        return []
+    by_place = sorted(range(len(places)), key=lambda i: places[i])
+    shift = max(Counter(places).values())
+    moved = [0] * len(places)
+    for i, j in zip(by_place, by_place[shift:] + by_place[:shift], strict=True):
+        moved[i] = places[j]
+    return moved

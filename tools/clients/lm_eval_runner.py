@@ -90,6 +90,10 @@ class LmEvalRunner:
         reached = {arm.model for arm in arms}
         return [*arms, CONSTANT_ARM], {m: why for m, why in reasons.items() if m not in reached}
 
+    def here(self) -> frozenset[str]:
+        """The models that some back end has."""
+        return frozenset().union(*(backend.here() for backend in self._backends.values()))
+
     def protocol(self, benchmark: str) -> str:
         """What a score must share to compare: harness, shots, template, metric and item set."""
         return describe(

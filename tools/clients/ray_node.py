@@ -93,7 +93,7 @@ def on_this_node(request: Event) -> Event:
     and it is this node's memory that it must fit.
 
     Raises:
-        ArmFailed: this node has no such folder or file.
+        ArmFailed: this node has no such folder or file, or code in it that may not run.
         WeightsUnavailable, DamagedStore: it has, but not of readable safetensors that fit it.
     """
     if request.get("op") == "unpack":
@@ -107,9 +107,18 @@ def on_this_node(request: Event) -> Event:
     if "path" in arguments:
         held = weights.inspect_folder("", Path(arguments["path"]), None, "")
         weights.require_memory(held.bytes_in_memory)
-        if held.code and not arguments.get("trust_remote_code"):
-            raise ArmFailed(f"Node {platform.node()} has code beside these weights; not ticked.")
+        if held.code:
+            _require_pinned(Path(arguments["path"]), bool(arguments.get("trust_remote_code")))
     return request | {"arguments": arguments}
+
+
+def _require_pinned(folder: Path, ticked: bool) -> None:
+    """Code runs on a node only where it was ticked and a commit says that it is the same there."""
+    if not ticked or folder.parent.name != "snapshots":
+        raise ArmFailed(
+            f"Node {platform.node()} has code of its own in {folder}: on a cluster it runs only"
+            " when ticked, and from a commit in the Hugging Face cache."
+        )
 
 
 def here(path: str) -> str:

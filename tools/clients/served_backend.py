@@ -77,6 +77,10 @@ class ServedBackend:
         reached = {arm.model for arm in arms}
         return arms, {m.id: NOT_SERVED for m in models if m.id not in reached}
 
+    def here(self) -> frozenset[str]:
+        """The models that servers are named for."""
+        return frozenset(server.model for server in self._servers.values())
+
     def load(self, arm: Arm, ask: Ask) -> None:
         """Connect; the key goes by the pipe, never by the environment.
 

@@ -104,7 +104,7 @@ class _Judged(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Look up, judge every address, connect to the first."""
+        """Look up, judge every address, connect to the first that answers."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
@@ -113,7 +113,14 @@ class _Judged(httpcore2.NetworkBackend):
         # Some good and some bad addresses is what an attack looks like, so one bad one is enough.
         if not addresses or not all(self._allowed(address, port) for address in addresses):
             raise NotFetched(f"{host}:{port} is not on the public web; it was not asked.")
-        return self._plain.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        for address in addresses[:-1]:
+            try:
+                return self._plain.connect_tcp(
+                    address, port, timeout, local_address, socket_options
+                )
+            except httpcore2.NetworkError:
+                continue  # one of IPv6 and IPv4 may not lead anywhere from here
+        return self._plain.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
 
 
 class Web:

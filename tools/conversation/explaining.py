@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from memory.errors import BadRequest
+from tools.choosing import community
 from tools.choosing.constraints import billions, graph, verdict
 from tools.conversation.follow_ups import Compare, Recall, Show, Why
 from tools.conversation.whereabouts import Fate, Whereabouts
@@ -115,19 +116,15 @@ def _facts(models: Sequence[str], deps: Deps) -> Iterator[tuple[str, ...]]:
     yield "context", *(f"{one.context_length:,}" if one.context_length else "?" for one in known)
     yield "languages", *(_listed(one) for one in known)
     yield "released", *(one.released or "unknown" for one in known)
-    yield (
-        "downloads, likes (no part of quality)",
-        *(f"{_count(one.downloads)}, {_count(one.likes)}" for one in known),
-    )
+    beside = community.signals(models, deps.registry, deps.clock())
+    yield "community (no part of quality)", *(one.describe() for one in beside)
+    if any(one.unmaintained for one in beside):
+        yield "popular but unmaintained", *(one.unmaintained or "no" for one in beside)
 
 
 def _listed(model: Model) -> str:
     shown = ", ".join(model.languages[:6]) or "not stated"
     return shown + (f" and {len(model.languages) - 6} more" if len(model.languages) > 6 else "")
-
-
-def _count(n: int | None) -> str:
-    return "?" if n is None else f"{n:,}"
 
 
 def _standings(models: Sequence[str], places: Whereabouts) -> Iterator[tuple[str, ...]]:
@@ -187,10 +184,11 @@ def _shortlist(dossier: Dossier, deps: Deps) -> Answer:
             f"{one.s:.2f}",
             f"{one.sigma:.2f}",
             f"{one.known_cells} known, {one.predicted_cells} predicted of {one.cells}",
+            "–" if one.related is None else f"{one.related:.2f} ({one.related_cells} scores)",
         )
         for one in chosen
     )
-    header = ("model", "s (Eq. 1)", "relevance", "scores")
+    header = ("model", "s (Eq. 1)", "relevance", "scores", "related benchmarks")
     return Answer(f"Shortlist of {len(chosen)}, by Eq. 1.", header, rows)
 
 

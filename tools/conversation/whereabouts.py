@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
+from tools import registry_search
 from tools.choosing.funnel import variants
 from tools.reports.reporting import eliminated
 
 if TYPE_CHECKING:
-    from memory.records import Elimination, Ranked
+    from memory.records import Elimination, Ranked, Selected
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -84,7 +85,7 @@ class Whereabouts:
             reason = (
                 f"Number {at + 1} by Eq. 1 with s = {one.s:.2f}: relevance {one.sigma:.2f}, "
                 f"benchmarks {one.benchmark_term:.2f} ({one.known_cells} of {one.cells} scores "
-                f"known, {one.predicted_cells} predicted)."
+                f"known, {one.predicted_cells} predicted{_related(one)})."
             )
             return Fate(model, "shortlisted", reason, 1e3 + at)
         if (at := self._candidates.get(model)) is not None:
@@ -106,7 +107,8 @@ class Whereabouts:
     def _below(self, at: int) -> str:
         one = (self.dossier.get("candidates") or [])[at]
         selected = self.dossier.get("selected") or []
-        matched = f" (matched: {', '.join(one.matched)})" if one.matched else ""
+        why = registry_search.explain(one)
+        matched = f" (matched: {why})" if why else ""
         text = (
             f"It passed both stages and is number {at + 1} by relevance, {one.sigma:.2f}{matched}"
         )
@@ -144,3 +146,9 @@ class Whereabouts:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _related(one: Selected) -> str:
+    if one.related is None:
+        return ""
+    return f"; {one.related:.2f} by {one.related_cells} scores on related benchmarks"

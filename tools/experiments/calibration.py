@@ -7,17 +7,17 @@ wrong or missing. All failing constraints are told, not only the first as in the
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tools.choosing import constraints
+from tools.choosing import faults
+from tools.choosing.columns import Columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from memory.records import Model, Requirements
+    from memory.records import Requirements
     from memory.registry import Registry
-    from tools.choosing.constraints import Failure
 
 
 @dataclass(frozen=True)
@@ -51,28 +51,20 @@ def calibrate(known_good: Sequence[str], wanted: Requirements, registry: Registr
     Raises:
         BadRequest: one of the models is not in the registry.
     """
-    models = [registry.get(id) for id in dict.fromkeys(known_good)]
-    parents = constraints.graph(registry.models)
-    expected = constraints.common_languages(registry.models)
-
-    def failing(model: Model) -> Iterator[Failure | None]:
-        yield constraints.check_task(model, wanted)
-        yield constraints.check_modality(model, wanted)
-        yield constraints.check_size(model, wanted)
-        yield constraints.check_licence(
-            model, wanted, lambda: constraints.verdict(model, registry.models, parents)
-        )
-        found = constraints.languages(model, registry.models, parents)
-        yield constraints.check_languages(model, wanted, found, expected)
-        yield constraints.check_ecosystem(model, wanted, registry.children(model.id))
-        yield constraints.check_context(model, wanted)
-
-    checked = tuple(
-        Checked(model.id, tuple((one.constraint, one.reason) for one in failing(model) if one))
-        for model in models
-    )
+    ids = dict.fromkeys(registry.get(id).id for id in known_good)
+    columns = Columns.over(registry.models)
+    rows = columns.rows(ids)
+    checked = [Checked(id, ()) for id in ids]
+    for stage, bits in (
+        (faults.CRITICAL, faults.critical(columns, wanted)[rows]),
+        (faults.IMPORTANT, faults.important(columns, rows, wanted)),
+    ):
+        for k, row in enumerate(rows.tolist()):
+            failed = [fault for bit, fault in enumerate(stage) if bits[k] >> bit & 1]
+            why = ((one.constraint, faults.reason(columns, row, one, wanted)) for one in failed)
+            checked[k] = replace(checked[k], failures=(*checked[k].failures, *why))
     return Calibration(
-        checked,
+        tuple(checked),
         dict(Counter(name for one in checked for name, _ in one.failures)),
         dict(Counter(one.failures[0][0] for one in checked if len(one.failures) == 1)),
     )

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memory.errors import MirrorError, NotApproved
-from memory.records import JudgedItem
+from memory.records import CONSTANT, JudgedItem
 from tools.clients.chat import ChatRefused
 from tools.herd.turns import OutOfTurn
 from tools.judging.chat import Judge
 from tools.judging.inspecting import inspect
 from tools.judging.panel import Panel, judged_task, score
 from tools.llm_judge import GIVE_UP, NO_REPLY, given_up
-from tools.real_task.own_task import kept_name, must_stay
+from tools.real_task.own_task import JUDGED, kept_name, must_stay
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,17 +90,30 @@ class Grader:
         return JudgedItem(id=id, source=self._sources[step.benchmark][id])
 
     def answers(self, step: Step) -> dict[str, ItemResult]:
-        """Answers of a step that were written and not yet graded by judges, by item.
+        """Answers of a step that were written and not yet graded for it, by item.
 
-        What was written for the exact metric was paid for there.
+        What was written for the exact metric, or for the judge where the step is the metric's, was
+        paid for there.
         """
         written: dict[str, ItemResult] = {}
-        for other in self.plan.steps:
-            if other.arm == step.arm and other.benchmark == kept_name(step.benchmark):
-                held = self.deps.ledger.done(other.arm, other.benchmark, other.protocol)
-                free = {"usd": 0.0, "seconds": 0.0}
-                written |= {item: one.model_copy(update=free) for item, one in held.items()}
-        return written | self.deps.ledger.done(step.arm, *self._home(step))
+        if step.arm.model != CONSTANT:  # which says one thing to a judge, another to a metric
+            for other in self.plan.steps:
+                if other.arm == step.arm and other.benchmark in _twins(step.benchmark):
+                    written |= self._from(other, step)
+        home = self.deps.ledger.done(step.arm, *self._home(step)) if step.judges else {}
+        return written | home
+
+    def _from(self, other: Step, step: Step) -> dict[str, ItemResult]:
+        """What was written for ``other``, as a result of ``step`` that costs nothing."""
+        runner = self.deps.runner
+        if step.judges:
+            held = self.deps.ledger.done(other.arm, other.benchmark, other.protocol)
+            free = {"usd": 0.0, "seconds": 0.0}
+            return {item: one.model_copy(update=free) for item, one in held.items()}
+        if not isinstance(runner, OwnTaskRunner):
+            return {}
+        held = self.deps.ledger.done(other.arm, *self._home(other))
+        return runner.exactly(step.benchmark, held)
 
     def keep_answer(self, step: Step, answer: ItemResult) -> None:
         """Remember an answer before it is graded."""
@@ -165,3 +179,8 @@ class Grader:
         """Dollars that went to a judge in this run."""
         entries = self.deps.ledger.entries(self.plan.run)
         return sum(one.usd for one in entries if f"chat {judge}" in one.what)
+
+
+def _twins(benchmark: str) -> set[str]:
+    """The other benchmarks of the same examples."""
+    return {kept_name(benchmark), kept_name(benchmark) + JUDGED} - {benchmark}

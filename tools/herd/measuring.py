@@ -90,13 +90,13 @@ class Meter:
         if arm.name not in self._loading:
             self._loading[arm.name] = self._probe(arm)
         what = f"{step.benchmark}: contamination check of {arm.name}"
-        told: list[TextLogProb] = []
+        told: list[TextLogProb | str] = []
         with (
             self._paid(what, self._price(check.seconds[2])),
-            _closing(check.reader.log_probs(arm, check.texts)) as found,
+            _closing(check.ask()) as found,
         ):
-            for done in range(len(check.texts)):
-                self.deps.progress(Progress(what, done, len(check.texts)))
+            for done in range(check.asked):
+                self.deps.progress(Progress(what, done, check.asked))
                 self._go_on(step)
                 told.append(next(found))
             concluded = check.conclude(told)
@@ -134,13 +134,16 @@ class Meter:
                 self._estimator.forecast_item(self.plan.run, step.arm, step.benchmark, what)
             )
         before = len(kept(step, self.plan, self.deps)) if step.arm.model != CONSTANT else 0
-        written = self.grader.answers(step) if step.judges else {}
+        written = self.grader.answers(step)
         fresh = [item for item in todo if item not in written]
         with _closing(self.deps.runner.run(step.arm, step.benchmark, fresh)) as outcomes:
             for done, item in enumerate(todo, before):
                 self.deps.progress(Progress(what, done, step.items))
                 self._go_on(step)
-                found = written.get(item) or self._next(step, outcomes, fresh, what, reserve)
+                if (found := written.get(item)) is None:
+                    found = self._next(step, outcomes, fresh, what, reserve)
+                elif not step.judges:
+                    self.deps.ledger.keep(step.arm, _key(step, self.plan), found)
                 if found is None:
                     return
                 yield self._graded(step, found) if step.judges else found

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest, MirrorError
+from tools.choosing.constraints import graph
 from tools.methods import lineage
 
 if TYPE_CHECKING:
@@ -76,12 +77,10 @@ def _line(id: str, registry: Registry) -> list[str]:
         own = registry.get(id).id
     except BadRequest:
         return [id.lower()]
-    graph = lineage.parents(
-        (model.id, edge.parent, edge.relation)
-        for model in registry.models.values()
-        for edge in model.bases
-    )
-    return [own.lower(), *(parent.lower() for parent in lineage.ancestors(own, graph))]
+    return [
+        own.lower(),
+        *(parent.lower() for parent in lineage.ancestors(own, graph(registry.models))),
+    ]
 
 
 def _families(ids: Iterable[str]) -> Iterator[str]:

@@ -117,7 +117,7 @@ def judged_task(task: OwnTask) -> JudgedTask:
     return JudgedTask(
         domain=task.domain or "general matters",
         role="an experienced reviewer",
-        task=f"follow this instruction: {' '.join(task.instruction.split())}",
-        source="input",
-        answer="answer",
+        task=f"follow this instruction: {' '.join(task.instruction.split()).rstrip('.')}",
+        source="text",
+        answer="reply",
     )

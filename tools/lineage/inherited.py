@@ -1,7 +1,7 @@
 """What a model is taken to be like because its relatives are: which characteristic, from whom.
 
-The same propagation as in ``tools.characterizer``, over the relatives within two edges, with
-what each of them lent (``tools.methods.lineage.lenders``). A family of thousands is cut to the
+The same propagation as in ``tools.characteristics``, over the relatives within two edges, with
+what each of them lent (``tools.methods.propagation.lenders``). A family of thousands is cut to the
 ``MOST`` nearest, so weights there are approximate.
 """
 
@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from tools.characterizer import FAINT, HERITABLE, LENT, facet_of, labels_of
-from tools.methods.lineage import lenders
+from tools.characteristics import FAINT, LENT
+from tools.characterizer import HERITABLE, facet_of, labels_of
+from tools.methods.lineage_graph import RELATIONS, Edges
+from tools.methods.propagation import Transfer, lenders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from memory.registry import Registry
 
-MOST = 1000
+MOST = 300
 """Relatives looked at."""
 
 NAMED = 3
@@ -62,12 +64,14 @@ def inherited(id: str, registry: Registry) -> list[Inherited]:
     rows, columns, values = zip(*cells, strict=True)
     own = sparse.csr_array((values, (rows, columns)), shape=(len(members), len(labels)))
     edges = [
-        (i, row[edge.parent], edge.relation)
+        (i, row[edge.parent], RELATIONS.index(edge.relation))
         for i, name in enumerate(members)
         for edge in registry.models[name].bases
         if edge.parent in row
     ]
-    lent = sparse.csc_array(lenders(own, edges, row[id]) * LENT)
+    child, parent, relation = np.array(edges, dtype=np.int64).reshape(-1, 3).T
+    w = Transfer.of(Edges.of(len(members), child, parent, relation.astype(np.uint8)))
+    lent = sparse.csc_array(lenders(own, w, row[id]) * LENT)
     totals = np.asarray(lent.sum(axis=0), dtype=np.float64).ravel()
     found = [
         Inherited(id, labels[k], float(totals[k]), _most(lent, k, members))

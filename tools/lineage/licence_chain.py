@@ -59,7 +59,7 @@ def read(id: str, registry: Registry) -> Reading:
         BadRequest: no model of that id or alias is in the registry.
     """
     model = registry.get(id)
-    parents = _above(model.id, registry)
+    parents = constraints.graph(registry.models)
     verdict = constraints.verdict(model, registry.models, parents)
     links = [_link(model.id, "", registry)]
     for name, _ in verdict.chain[1:]:
@@ -71,22 +71,6 @@ def read(id: str, registry: Registry) -> Reading:
         tuple(links),
         {use: licences.allows(verdict, use) for use in USES},
     )
-
-
-def _above(id: str, registry: Registry) -> lineage.Graph:
-    """child -> [(parent, relation)] over the ancestors of one model only."""
-    graph: lineage.Graph = {}
-    queue = [id]
-    while queue:
-        name = queue.pop()
-        if name in graph or name not in registry.models:
-            continue
-        edges: list[tuple[str, str]] = [
-            (e.parent, e.relation) for e in registry.models[name].bases if e.parent != name
-        ]
-        graph[name] = edges
-        queue.extend(parent for parent, _ in edges)
-    return graph
 
 
 def _link(name: str, relation: str, registry: Registry) -> Link:

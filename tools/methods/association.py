@@ -43,7 +43,7 @@ def g2(k11: ArrayLike, k12: ArrayLike, k21: ArrayLike, k22: ArrayLike) -> NDArra
     return np.asarray(np.maximum(2.0 * np.sum(parts, axis=0), 0.0), dtype=np.float64)
 
 
-def _binary(characteristics: sparse.csr_array) -> sparse.csc_array:
+def _binary(characteristics: sparse.csr_array | sparse.csc_array) -> sparse.csc_array:
     has = sparse.csc_array(characteristics, dtype=np.float64, copy=True)
     has.eliminate_zeros()
     has.data[:] = 1.0
@@ -51,7 +51,7 @@ def _binary(characteristics: sparse.csr_array) -> sparse.csc_array:
 
 
 def cooccurrences(
-    characteristics: sparse.csr_array, surprising: float = SURPRISING
+    characteristics: sparse.csr_array | sparse.csc_array, surprising: float = SURPRISING
 ) -> sparse.csr_array:
     """Pairs that co-occur more than chance: symmetric (K x K) of G², an empty diagonal.
 
@@ -72,7 +72,7 @@ def cooccurrences(
 
 
 def indicators(
-    characteristics: sparse.csr_array,
+    characteristics: sparse.csr_array | sparse.csc_array,
     top: int = 8,
     surprising: float = SURPRISING,
     telling: float = TELLING,

@@ -17,7 +17,7 @@ from tools.methods.licence_terms import ALIASES, LINKS, PATTERNS, TERMS
 from tools.methods.licence_terms import CLAUSES as CLAUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 Category = Literal["permissive", "restricted", "unknown"]
 Use = Literal["commercial", "derivative", "network"]
@@ -131,8 +131,18 @@ _WARNS: Mapping[Use, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 
 
+def permits(clauses: Collection[str], use: Use) -> bool | None:
+    """Whether ``use`` is allowed under these clauses, "unknown" among them; None: can't be known.
+
+    A clause that forbids it decides even beside an unknown.
+    """
+    if any(clause in clauses for clause in _FORBIDS[use]):
+        return False
+    return None if "unknown" in clauses else True
+
+
 def allows(verdict: Verdict, use: Use) -> Permission:
-    """Whether ``use`` is allowed. A clause that forbids it decides even beside an unknown."""
+    """``permits``, with the reason and the model it comes from."""
     for clause in _FORBIDS[use]:
         if clause in verdict.causes:
             return Permission(False, f"{CLAUSES[clause]} ({_source(verdict, clause)})")

@@ -92,6 +92,7 @@ def relevance(
     indicators: sparse.csr_array,
     facets: NDArray[np.int64],
     *,
+    rare: NDArray[np.float64] | None = None,
     matches: int = MATCHES,
     threshold: float = THRESHOLD,
     damping: float = DAMPING,
@@ -101,12 +102,13 @@ def relevance(
     ``cosine``: (K,) of the request with each characteristic. ``index``: C, (M x K), 1 for own and
     less for inherited entries. ``indicators``: (K x K) strengths in [0, 1], see
     ``association.indicators``. ``facets``: (K,) which facet each characteristic belongs to.
+    ``rare``: ``rarity(index)``, where it is known already.
     """
     matched = best_matches(cosine, matches, threshold)
     weights, brought = expand(cosine, matched, indicators)
     weights *= damping
     weights[matched] = cosine[matched]
-    weights *= rarity(index)
+    weights *= rarity(index) if rare is None else rare
     best = np.zeros(int(facets.max(initial=0)) + 1)
     np.maximum.at(best, facets[matched], weights[matched])
     full = float(best.sum())

@@ -3,7 +3,8 @@
 Loading and the time of one item are corrected apart (``tools.methods.throughput``), each by the
 ledger's own history of its kind. Where the ledger knows nothing of a back end, the back end's own
 range stands. Loading is corrected from its worst case, because only that counts the start of the
-process and the unpacking of weights, which is not always to be done.
+process and the unpacking of weights, which is not always to be done. A loading that downloads first
+neither teaches nor learns: how fast a line is says nothing of this machine.
 """
 
 from __future__ import annotations
@@ -97,8 +98,9 @@ class Estimator:
             # Loading has no lower end of its own, as it may be done already: the range of an
             # item says how sure the back end is of its pace.
             prior = spread(item.low, item.high) if item.low > 0 else None
+            learns = None if arm.download else prior
             self._known[key] = (
-                _corrected(loading, loading.high, prior, arm, LOADING, self._loadings),
+                _corrected(loading, loading.high, learns, arm, LOADING, self._loadings),
                 _corrected(item, item.expected, prior, arm, benchmark, self._items),
             )
         return self._known[key]
@@ -114,7 +116,8 @@ class Estimator:
 
     @cached_property
     def _loadings(self) -> list[Took]:
-        return [one for one in _usable(self.history) if one.forecast.benchmark is None]
+        loadings = [one for one in _usable(self.history) if one.forecast.benchmark is None]
+        return [one for one in loadings if not one.forecast.arm.download]
 
 
 def _corrected(

@@ -120,7 +120,7 @@ def told(constant: Arm, seated: Seated) -> Arm:
     """The constant arm with what it says to a judge, if there is one."""
     if not seated.benches:
         return constant
-    said = f"to a judge it says: {NULL_ANSWER}"
+    said = f"to a judge it says {NULL_ANSWER.rstrip('.')!r}"
     if all(choice.task in seated.benches for choice in seated.choices):
         return constant.model_copy(update={"note": said})
     return constant.model_copy(update={"note": f"{constant.note}; {said}".strip("; ")})

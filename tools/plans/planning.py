@@ -17,6 +17,7 @@ from memory.records import CONSTANT, Plan
 from tools.plans import hub_lookup, judge_plan, local_plan, renting, unknown_code
 from tools.plans.already_measured import AlreadyMeasured, in_words
 from tools.plans.estimating import Estimator
+from tools.plans.price_book import dollars
 from tools.plans.rented_plan import MOST_ARMS, TOO_MANY, rented
 from tools.plans.value_of_information import doubt
 from tools.real_task import authoring
@@ -89,7 +90,7 @@ def make_plan(
         requirements=_digest(needed.model_dump_json() if needed else ""),
         gpu_usd_per_hour=None if all(step.here for step in steps) else rental.usd_per_hour,
         waiting=waiting,
-        notes=seated.notes,
+        notes=(*seated.notes, *_offer(dossier, deps)),
     )
 
 
@@ -200,11 +201,6 @@ def _downloads(plan: Plan) -> list[str]:
     return [f"Downloads {arm.download / 1e9:.2g} GB: {arm.tick}" for arm in arms]
 
 
-def dollars(usd: float) -> str:
-    """To the cent; small sums, which a cent would hide or double, to a hundredth of one."""
-    return f"${usd:.4f}" if 0 < usd < 0.1 else f"${usd:.2f}"
-
-
 def remarks(plan: Plan) -> list[str]:
     """What need not be bought again, what of the price is for judges, then the plan's notes."""
     before = [line] if (line := in_words(plan)) else []
@@ -219,6 +215,14 @@ def remarks(plan: Plan) -> list[str]:
     price = f"Judging {dollars(usd)} ({dollars(low)} to {dollars(high)}) of it:"
     price += f" {grades} grades and the controls"
     return [*before, price, *plan.notes]
+
+
+def _offer(dossier: Dossier, deps: Deps) -> tuple[str, ...]:
+    """What would tell more than benchmarks, where somebody could write it."""
+    needed = dossier.get("requirements")
+    if needed is None or needed.examples is not None or not deps.judges:
+        return ()
+    return ("--examples FILE tries models on your own task; --synthesize N on examples made up",)
 
 
 def _change(design: local_plan.Design, dossier: Dossier, deps: Deps) -> str:

@@ -123,6 +123,13 @@ def price_of(
     return hosted
 
 
+def dollars(usd: float) -> str:
+    """To the cent; small sums, which a cent would hide or double, to a hundredth of one."""
+    if 0 < usd < 0.00005:
+        return "less than $0.0001"
+    return f"${usd:.4f}" if 0 < usd < 0.1 else f"${usd:.2f}"
+
+
 def is_here(server: str) -> bool:
     """Whether the URL is of this very machine."""
     host = urlsplit(server).hostname or ""

@@ -17,6 +17,7 @@ from memory.records import Arm, Plan, Step
 from prompts import library
 from tools.deps import Progress
 from tools.judging.chat import Judge
+from tools.plans.price_book import dollars
 from tools.real_task.synthesis import rounds, synthesize, typical
 from tools.request.domains import domains_of
 
@@ -95,7 +96,7 @@ def make_plan(dossier: Dossier, deps: Deps) -> Plan:
         steps=(step,),
         seed=0,
         cap_usd=high if needed.budget_usd is None else min(high, needed.budget_usd),
-        notes=(f"{found.chat.model} {where}, writes them ({found.price})",),
+        notes=(f"{found.chat.model} writes them {where} ({found.price})",),
     )
 
 
@@ -125,7 +126,7 @@ def write(plan: Plan, approval: Approval, dossier: Dossier, deps: Deps) -> str:
 
     made = synthesize(_job(needed), count, say, deps.embedder, pen.name)
     deps.progress(Progress("writing examples", len(made.examples), len(made.examples)))
-    paid = f"written for ${deps.ledger.spent(plan.run):.4f} under plan {plan.hash}"
+    paid = f"written for {dollars(deps.ledger.spent(plan.run))} under plan {plan.hash}"
     judged = needed.judges
     if made.missing_references == len(made.examples):
         judged = judged or deps.judges

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from memory.registry_store import frame, line
-from tools.registry import hub_scores
+from tools.registry import hub_record, hub_scores
 from tools.registry.hub_record import Held, Quarantined
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Batch:
             return None
         self.rows.append(line(held.model, held.hub_id, self.seen))
         self.dropped.extend(held.dropped)
-        if isinstance(raw, dict) and (stated := hub_scores.of_record(raw)) is not None:
+        if stated := hub_scores.of_record(hub_record.unwrapped(raw)):
             self.scores.append(stated)
         return held.model.modified
 

@@ -76,8 +76,7 @@ def of_row(raw: Mapping[str, Any], source: str) -> Held | Quarantined:
     try:
         model = Model.model_validate(stated | {"provenance": where})
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        return hub_record.quarantined(raw, f"its {place} can't be read")
+        return hub_record.quarantined(raw, f"its {error.errors()[0]['loc'][0]} can't be read")
     return Held(model, None, tuple(fields.dropped))
 
 

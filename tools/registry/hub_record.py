@@ -64,8 +64,7 @@ class Quarantined:
 
 def read(raw: Any, source: str) -> Held | Quarantined:
     """The model of one record; ``source`` is named as the provenance of every field."""
-    if isinstance(raw, dict) and "modelinfo" in raw:
-        raw = raw["modelinfo"] if isinstance(raw["modelinfo"], dict) else raw
+    raw = unwrapped(raw)
     if not isinstance(raw, dict):
         return quarantined(raw, "it is no record")
     id = raw.get("id") or raw.get("modelId")
@@ -86,6 +85,12 @@ def read(raw: Any, source: str) -> Held | Quarantined:
     model = Model(id=str(id), **stated, provenance=dict.fromkeys(stated, (source,)))
     hub_id = fields.text("_id", raw.get("_id"))
     return Held(model, hub_id, tuple(fields.dropped))
+
+
+def unwrapped(raw: Any) -> Any:
+    """The Hub's own record within what a collection of cards wraps around it."""
+    inner = raw.get("modelinfo") if isinstance(raw, dict) else None
+    return inner if isinstance(inner, dict) else raw
 
 
 def quarantined(raw: Any, reason: str) -> Quarantined:

@@ -89,6 +89,29 @@ def _loaded(
     return Loaded(name, reading.read, aside, layer.models, kept)
 
 
+def drop(name: str, store: RegistryStore, clock: Callable[[], datetime]) -> int:
+    """Take a layer out; returns how many models are left. Scores that came with it stay.
+
+    Raises:
+        BadRequest: there is no such layer, or it is the Hub's.
+        RegistryBusy: another process is at the registry.
+    """
+    with store.locked():
+        state = store.state
+        files = [layer for layer in state.layers if layer != HUB]
+        if name not in files:
+            known = f"; there are {', '.join(files)}" if files else ""
+            raise BadRequest(f"There is no layer {name!r} to drop{known}.")
+        now = clock().astimezone(UTC).isoformat(timespec="seconds")
+        layers = {layer: held for layer, held in state.layers.items() if layer != name}
+        registry_folding.forget(store, name)
+        store.state = registry_folding.rebuild(
+            store, state.model_copy(update={"layers": layers}), now
+        )
+        store.layer(name).unlink(missing_ok=True)
+        return store.state.models
+
+
 def layer_name(path: Path) -> str:
     """The name of a file's layer; never the Hub's."""
     stem = re.sub(r"(\.(parquet|jsonl|ndjson|gz))+$", "", path.name.lower())

@@ -100,16 +100,18 @@ class _Sync:
         if self.reading.done:  # a killed process had only the folding left
             return None
         size = min(limit or hub_listing.PAGE, hub_listing.PAGE)
-        start = self.reading.next or hub_listing.first_page(
-            self.hub, changed=not self.reading.full, size=size
-        )
-        try:
-            return self._pages(hub_listing.resized(start, size), limit)
-        except hub_listing.CursorRefused:
-            if self.taken:
-                raise
-            start = hub_listing.first_page(self.hub, changed=not self.reading.full, size=size)
-            return self._pages(start, limit)
+        starts = hub_listing.first_pages(self.hub, changed=not self.reading.full, size=size)
+        if self.reading.next:
+            starts.insert(0, hub_listing.resized(self.reading.next, size))
+        refused = ""
+        for start in starts:
+            try:
+                return self._pages(start, limit)
+            except hub_listing.AddressRefused as error:
+                refused = str(error)
+                if self.taken:
+                    break
+        return refused
 
     def _pages(self, start: str, limit: int | None) -> str | None:
         following: str | None = start
@@ -127,7 +129,7 @@ class _Sync:
                 )
                 if done or (limit is not None and self.taken >= limit):
                     break
-        except hub_listing.CursorRefused:
+        except hub_listing.AddressRefused:
             raise
         except HubUnavailable as error:
             return str(error)

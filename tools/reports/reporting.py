@@ -9,18 +9,19 @@ Everything from outside is escaped by Jinja; nothing in a card or an answer can 
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import json
 import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from memory import decision_records
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
+from tools.characterizing import claims
 from tools.choosing import community, funnel
 from tools.dossier import VOID
 from tools.judging.reply import DIMENSIONS
@@ -34,6 +35,8 @@ from tools.routing import runs
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memory.records import (
         Candidate,
         Elimination,
@@ -66,26 +69,12 @@ def write(dossier: Dossier, deps: Deps) -> Path:
     if (folder / decision_records.NAME).exists():
         decision_records.load(folder / decision_records.NAME)
     dossier = cast("Dossier", {**dossier, "routing": _routing(dossier, deps)})
-    fallen = _csv(eliminated(dossier, deps))
-    facts = {
-        **_facts(dossier),
-        "registry": deps.registry.version,
-        "community": [asdict(one) for one in _community(dossier, deps)],
-    }
-    pages = {
-        "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
-        "eliminated.csv": fallen,
-        "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
-        "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
-    }
-    if dossier.get("decision") is not None:
-        pages[decision_records.NAME] = decision_records.packed(
-            recording.record(dossier, deps, fallen)
-        )
     fresh = folder.with_name(folder.name + ".writing")
     try:
         fresh.mkdir(parents=True, exist_ok=True)
-        for name, text in pages.items():
+        with (fresh / "eliminated.csv").open("w", encoding="utf-8", newline="") as file:
+            _csv(eliminated(dossier, deps), file)
+        for name, text in _pages(dossier, deps, fresh / "eliminated.csv").items():
             (fresh / name).write_text(text, "utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -96,6 +85,24 @@ def write(dossier: Dossier, deps: Deps) -> Path:
             f"MIRROR_RUNS, then: mirror resume {dossier['thread']}"
         ) from error
     return folder
+
+
+def _pages(dossier: Dossier, deps: Deps, fallen: Path) -> dict[str, str]:
+    """File name -> text of all that is small; ``fallen`` is ``eliminated.csv``, already written."""
+    facts = {
+        **_facts(dossier),
+        "registry": deps.registry.version,
+        "community": [asdict(one) for one in _community(dossier, deps)],
+    }
+    pages = {
+        "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
+        "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
+        "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
+    }
+    if dossier.get("decision") is not None:
+        record = recording.record(dossier, deps, fallen)
+        pages[decision_records.NAME] = decision_records.packed(record)
+    return pages
 
 
 def _community(dossier: Dossier, deps: Deps) -> list[Signals]:
@@ -111,23 +118,21 @@ def _explained(dossier: Dossier) -> list[Candidate]:
     return [found[one.model] for one in dossier.get("selected") or () if one.model in found]
 
 
-def eliminated(dossier: Dossier, deps: Deps) -> list[Elimination]:
+def eliminated(dossier: Dossier, deps: Deps) -> Iterable[Elimination]:
     """Each model that fell in stage 1 or 2, with the one reason, in registry order."""
-    needed, critical = dossier.get("requirements"), dossier.get("critical")
-    if needed is None or critical is None:
-        return []
-    _, first = funnel.critical(deps.registry.models, needed)
-    kept = {name: deps.registry.models[name] for name in critical.survivors}
-    _, second = funnel.important(kept, needed, deps.registry.models)
-    return [*first, *second]
+    needed = dossier.get("requirements")
+    if needed is None or dossier.get("critical") is None:
+        return ()
+    columns = deps.index.columns
+    _, first = funnel.critical(columns, needed)
+    _, second = funnel.important(first.left, needed, columns)
+    return itertools.chain(first, second)
 
 
-def _csv(fallen: list[Elimination]) -> str:
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
+def _csv(fallen: Iterable[Elimination], file: TextIO) -> None:
+    rows = csv.writer(file, lineterminator="\n")
     rows.writerow(["model", "stage", "constraint", "reason"])
     rows.writerows((one.model, one.stage, one.constraint, one.reason) for one in fallen)
-    return out.getvalue()
 
 
 def _facts(dossier: Dossier) -> dict[str, Any]:
@@ -157,6 +162,7 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         # A conversation from before a key was added has none of it, which is not an error.
         d={**VOID, **dict.fromkeys(LEFT_OUT), **dossier},
         constant=CONSTANT,
+        claimed=claims.MOST,
         registry=deps.registry,
         timing=estimating.timing(deps.ledger.took(dossier["run"])),
         evidence=evidence_table.table(dossier),

@@ -3,9 +3,10 @@
 ``/v1/chat/completions`` (streamed or not), ``/v1/models`` and ``/health``. The model ``mirror`` is
 routed by the prompt's embedding, and goes to the next member when one gives no answer; a member's
 own name goes to that member alone. Which one answered is in the headers ``x-mirror-member``,
-``x-mirror-region`` and ``x-mirror-tried`` and, where the answer is one JSON object, in its field
-``mirror``. Asking a member may cost the money of whoever runs this: a time-out that is followed by
-another member may be paid for twice. Nothing is asked but for a request.
+``x-mirror-region`` (empty where there was no time to embed) and ``x-mirror-tried`` and, where the
+answer is one JSON object, in its field ``mirror``. Asking a member may cost the money of whoever
+runs this: a time-out that is followed by another member may be paid for twice. Nothing is asked
+but for a request.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import SecretStr
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from tools.deps import Embedder
     from tools.routing.choices import Choices
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from tools.routing.upstream import Begun
 
 ROUTED = "mirror"
+EMBEDDING_SECONDS = 0.25  # that a chat waits for its embedding; then it goes to the best overall
 
 
 @dataclass
@@ -75,6 +78,21 @@ class _Course:
             "x-mirror-embedding-ms": f"{1000 * self.embedding:.2f}",
             "x-mirror-overhead-ms": f"{1000 * own:.2f}",
         }
+
+
+class _Streamed(StreamingResponse):
+    """Lets go of the member's connection even when the caller left before the first piece."""
+
+    def __init__(self, begun: Begun, *response: Any) -> None:
+        super().__init__(*response)
+        self._begun = begun
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the pieces."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._begun.close()
 
 
 class RouteServer:
@@ -157,7 +175,7 @@ class RouteServer:
         if content is None:
             record = partial(self._record, course, member, begun.status, stream=True)
             kind, headers = begun.content_type, course.headers(member)
-            return StreamingResponse(_streamed(begun, record), begun.status, headers, kind)
+            return _Streamed(begun, _streamed(begun, record), begun.status, headers, kind)
         answer = _parsed(content)
         told = {"id": course.id, "member": member.name, "region": course.region}
         self._record(course, member, begun.status, usage=answer.get("usage"))
@@ -185,8 +203,13 @@ class RouteServer:
         return JSONResponse(told, 200 if well else 503)
 
     async def _embed(self, text: str) -> NDArray[np.float64]:
+        """(p,); NaN where the machine is too busy for it: a chat goes unrouted rather than late."""
         loop = asyncio.get_running_loop()
-        rows = await loop.run_in_executor(self._thread, self._embedder.encode, [text])
+        made = loop.run_in_executor(self._thread, self._embedder.encode, [text])
+        try:
+            rows = await asyncio.wait_for(made, EMBEDDING_SECONDS)
+        except TimeoutError:  # and what had not begun is not begun any more
+            return np.full(self.chooser.fitted.centres.shape[1], np.nan)
         return np.asarray(rows[0], dtype=np.float64)
 
     def _check_key(self, request: Request) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from memory.records import Score
     from tools.deps import Embedder
 
@@ -60,16 +62,12 @@ def related(
     ``copies``: as in ``tools.scores.prediction.predict``. ``leave_out``: benchmarks that are
     looked at in their own right. ``cache``: the folder in which names' vectors are kept.
     """
-    columns = _columns(models, observations, copies or {}, frozenset(leave_out))
+    observed = list(observations)
+    columns = _columns(models, observed, copies or {}, frozenset(leave_out))
     if not columns:
         return Related({}, {}, ())
     names = [benchmark for benchmark, _ in columns]
-    vectors = cached_vectors(
-        [readable(name) for name in names],
-        embedder.encode,
-        cache_file(cache, "score-columns", embedder.name),
-        lambda done, total: None,
-    )
+    vectors = _vectors(names, observed, embedder, cache)
     scores = np.full((len(models), len(columns)), np.nan)
     row = {model: i for i, model in enumerate(models)}
     for j, column in enumerate(columns.values()):
@@ -84,6 +82,21 @@ def related(
         {model: int(found.cells[row[model]]) for model in placed},
         tuple(dict.fromkeys(by_weight))[:NAMED],
     )
+
+
+def _vectors(
+    names: Sequence[str], observed: Sequence[Score], embedder: Embedder, cache: Path
+) -> NDArray[np.float32]:
+    """(n names, d), from a file that keeps those of every benchmark anybody was measured on."""
+    every = sorted({score.benchmark for score in observed})
+    vectors = cached_vectors(
+        [readable(name) for name in every],
+        embedder.encode,
+        cache_file(cache, "score-columns", embedder.name),
+        lambda done, total: None,
+    )
+    row = {name: i for i, name in enumerate(every)}
+    return vectors[[row[name] for name in names]]
 
 
 def readable(name: str) -> str:

@@ -127,6 +127,16 @@ def test_load_and_status(mirror, home):
     assert held["layers"]["mine"]["models"] == 1
 
 
+def test_a_layer_can_be_taken_out_again(mirror, home):
+    (home / "mine.jsonl").write_text('{"id": "a/b"}\n{\n', encoding="utf-8")
+    mirror("load", "mine.jsonl")
+    code, _, err = mirror("drop", "hub")
+    assert (code, "There is no layer 'hub' to drop; there are mine." in err) == (2, True)
+    code, out, _ = mirror("drop", "mine")
+    assert (code, out) == (0, "layer mine is out; the registry holds 1 models\n")
+    assert "set aside" not in mirror("status")[1]
+
+
 def test_status_before_anything_was_read(mirror):
     code, out, _ = mirror("status")
     assert code == 0

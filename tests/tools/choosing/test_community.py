@@ -29,9 +29,9 @@ def made(id, **given):
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"modified": "2025-01-01T00:00:00Z"}, "last commit was 669 days ago"),
+        ({"modified": "2025-01-01T00:00:00Z"}, "no commit for 669 days"),
         ({"modified": "2026-10-01T00:00:00Z"}, None),
-        ({}, "makers published nothing new since 2.4 years ago"),
+        ({}, "no new model of its makers for 2.4 years, and of no commit"),
         ({"downloads": 1, "modified": "2020-01-01T00:00:00Z"}, None),
         ({"downloads": None}, None),
         ({"released": None}, None),

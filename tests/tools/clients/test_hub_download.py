@@ -245,3 +245,25 @@ def test_without_a_hub_a_planned_download_fails_in_words(downloads, tmp_path):
     alone = HfBackend(tmp_path, hf_cache=downloads.cache)
     with pytest.raises(ArmFailed, match=weights.ELSEWHERE):
         alone.pace(arm)
+
+
+def test_weights_of_another_type_than_the_hub_said_are_named(stub, downloads, tmp_path):
+    stub.holds(TINY.id, FILES, **SOUND | {"safetensors": {"parameters": {"F16": 6144}}})
+    backend = HfBackend(tmp_path, hf_cache=downloads.cache, downloads=downloads)
+    with pytest.raises(ArmFailed, match="turned out as BF16 safetensors; make a new plan"):
+        backend.load(downloads.offer(TINY), lambda request: iter(()))
+
+
+def test_of_several_revisions_here_the_plans_is_loaded(stub, downloads, tmp_path):
+    arm = downloads.offer(TINY)
+    downloads.fetch(arm, lambda _: None)
+    stub.holds(TINY.id, FILES | {"tokenizer.json": b'{"newer": 1}'}, **SOUND, sha="b" * 40)
+    newer = downloads.offer(TINY)
+    downloads.fetch(newer, lambda _: None)
+    backend = HfBackend(tmp_path, hf_cache=downloads.cache)
+    (offered,), _ = backend.arms([TINY])
+    assert offered.revision == newer.revision
+    for one in (arm, newer):
+        asked = []
+        backend.load(one, lambda request: asked.append(request) or iter(()))  # noqa: B023
+        assert asked[0]["arguments"]["path"].endswith(one.revision)

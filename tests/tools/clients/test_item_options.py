@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tools.clients import item_options
-from tools.clients.item_options import Form, drawn, reworded, usable
+from tools.clients.item_options import drawn, published, reworded, usable
 from tools.clients.item_sources import Lettered
 
+RNG = np.random.default_rng(0)
 ITEM = Lettered("Which is red?", ("sky", "blood", "grass"), 1)
 
 
@@ -39,14 +40,28 @@ def test_an_order_moves_the_options_and_not_the_letters():
     assert ITEM.text([2, 0, 1]) == "Which is red?\nA. grass\nB. sky\nC. blood"
 
 
-def test_reworded_every_option_has_another_letter_and_the_gold_goes_with_it():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        form = reworded(ITEM, rng)
-        assert all(place != option for place, option in enumerate(form.order))
-        prompt, gold = form.asked(ITEM)
-        lines = prompt.split("\n")
-        assert lines[0] == "Question: Which is red?"
-        assert lines[1 + gold].endswith("blood")
-    plain, gold = Form((0, 1, 2)).asked(ITEM)
+def test_reworded_the_right_option_has_another_letter():
+    (form,) = reworded([ITEM], np.random.default_rng(0))
+    prompt, gold = form.asked(ITEM)
+    lines = prompt.split("\n")
+    assert lines[0] == "Question: Which is red?"
+    assert lines[1 + gold].endswith("blood")
+    plain, gold = published(ITEM).asked(ITEM)
     assert (plain, gold) == (ITEM.text() + "\nAnswer:", 1)
+
+
+@pytest.mark.parametrize("golds", [[0, 1, 2, 0, 1, 2], [0, 0, 1, 2], [2, 2, 1, 1, 0, 0, 1, 2]])
+def test_every_letter_is_right_as_often_as_before_and_nowhere_where_it_was(golds):
+    items = [Lettered(f"{n}?", ("x", "y", "z"), gold) for n, gold in enumerate(golds)]
+    forms = reworded(items, np.random.default_rng(0))
+    places = [form.asked(item)[1] for form, item in zip(forms, items, strict=True)]
+    assert sorted(places) == sorted(golds)
+    assert all(new != old for new, old in zip(places, golds, strict=True))
+    assert all(sorted(form.order) == [0, 1, 2] for form in forms)
+
+
+def test_where_one_letter_is_right_too_often_some_must_keep_it():
+    items = [Lettered(f"{n}?", ("x", "y", "z"), gold) for n, gold in enumerate([0, 0, 0, 1])]
+    places = [form.asked(i)[1] for form, i in zip(reworded(items, RNG), items, strict=True)]
+    assert sorted(places) == [0, 0, 0, 1]
+    assert reworded([], RNG) == []

@@ -201,7 +201,7 @@ def test_a_back_end_that_can_not_is_a_reason_and_not_a_failed_arm(make, trouble,
     def log_probs(arm, texts):
         if trouble is not None:
             raise trouble
-        yield from (SimpleNamespace(total=float("nan")) for _ in texts)
+        yield from (TextLogProb(float("nan")) for _ in texts)
 
     runner.log_probs = log_probs
     deps, plan, approval = make(runner)
@@ -303,3 +303,72 @@ def test_a_check_is_made_once_for_all_prices_and_reserves(make):
     assert len(asked) == 1
     herd_runner.run(plan, approval, deps)
     assert len(asked) == 2  # once for the plan, once for the run
+
+
+FORMS = {TASK: [Lettered(f"What is {n}?", (f"one {n}", f"two {n}", f"six {n}"), n % 3)
+                for n in range(contamination_check.REWORDED)]}  # fmt: skip
+
+
+class Speaking(ScriptedRunner):
+    """A served model: totals only, and answers as ``says`` makes them."""
+
+    def tells_tokens(self, arm):
+        return False
+
+    def generation_seconds(self, arm, items, tokens, new_tokens):
+        return 0.1 * items, 0.2 * items, 0.4 * items
+
+    def generate(self, arm, prompts, most_tokens):
+        letters = dict(contamination_check.prepare(self, arm, TASK).forms)
+        for prompt in prompts:
+            asked = prompt.removeprefix(contamination_check.INSTRUCTION)
+            yield self.says(asked, letters[asked])
+
+
+def spoken(make, says, **more):
+    runner = Speaking({NAME: 0.9}, files=FILES, questions=FORMS, **more)
+    runner.says = says
+    deps, plan, approval = make(runner)
+    (found,) = herd_runner.run(plan, approval, deps).contamination
+    return found
+
+
+def parrot(asked, letter):
+    return letter if asked.endswith("Answer:") else "(D)"
+
+
+def test_where_no_tokens_are_told_letters_known_by_heart_show(make):
+    found = spoken(make, parrot)
+    assert [flag.method for flag in found.flags] == ["order", "paraphrase gap"]
+    assert [flag.flagged for flag in found.flags] == [False, True]
+    assert found.weight == 0.5
+    assert "accuracy on the published wording against others, 16 items" in found.reason
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        lambda asked, letter: f"The answer is {letter}.",
+        lambda asked, letter: "A",
+        lambda asked, letter: "C",
+        lambda asked, letter: letter if " 1" in asked.split("?")[0] else "B",
+    ],
+    ids=["knows", "always A", "always C", "knows some"],
+)
+def test_who_knows_the_answer_or_prefers_a_letter_is_not_accused(make, says):
+    assert spoken(make, says).weight == 1.0
+
+
+def test_answers_without_a_letter_leave_the_other_signal(make):
+    found = spoken(make, lambda asked, letter: "", memorized=frozenset({NAME}))
+    assert [flag.method for flag in found.flags] == ["order"]
+    assert found.weight == 0.5
+
+
+def test_the_forms_are_priced_and_asked_once(make):
+    runner = Speaking({NAME: 0.9}, files=FILES, questions=FORMS)
+    check = contamination_check.prepare(runner, runner.arms([Model(id=NAME)])[0][0], TASK)
+    assert check.asked == len(check.texts) + 2 * contamination_check.REWORDED
+    texts = 0.01 * len(check.texts)
+    assert check.seconds[1] == pytest.approx(texts + 0.2 * 2 * contamination_check.REWORDED)
+    assert len({prompt for prompt, _ in check.forms}) == 2 * contamination_check.REWORDED

@@ -5,8 +5,9 @@ import pytest
 
 from memory.records import LineageEdge, Model
 from memory.registry import Registry
-from tools.characterizer import characteristics
+from tools.characteristics import COLUMNS, characteristics
 from tools.lineage.inherited import inherited
+from tools.lineage_edges import edges_of
 
 
 def made(id, *parents, relation="finetune", **stated):
@@ -27,9 +28,10 @@ REGISTRY = Registry({model.id: model for model in MODELS}, "made")
 
 @pytest.mark.parametrize("name", [model.id for model in MODELS])
 def test_it_is_what_the_characterization_holds(name):
-    whole = characteristics(REGISTRY.models)
-    row = whole.models.index(name)
-    lent = np.asarray((whole.matrix - whole.own)[[row], :].todense()).ravel()
+    facts = REGISTRY.facts(COLUMNS)
+    whole = characteristics(facts, edges_of(facts))
+    row = REGISTRY.row(name)
+    lent = (whole.matrix - whole.own).toarray()[row]
     expected = {whole.labels[k]: lent[k] for k in np.flatnonzero(lent)}
     found = {one.label: one.weight for one in inherited(name, REGISTRY)}
     assert found == pytest.approx(expected)

@@ -230,3 +230,14 @@ def test_a_run_that_is_resumed_reserves_what_its_plan_was_priced_at(deps, learnt
     result = herd_runner.run(plan, approval, deps)
     assert result.stopped is None
     assert result.failed == {}
+
+
+def test_a_loading_that_downloads_neither_teaches_nor_learns(deps):
+    fetched = ARM.model_copy(update={"download": 10**9})
+    untaught = Estimator.of(deps).seconds(ARM, "pubmedqa", 0, loaded=False)
+    measured(deps, arms=(fetched,))
+    assert Estimator.of(deps).seconds(ARM, "pubmedqa", 0, loaded=False) == untaught
+    measured(deps, "r2")
+    taught = Estimator.of(deps).seconds(ARM, "pubmedqa", 0, loaded=False)
+    assert taught != untaught
+    assert Estimator.of(deps).seconds(fetched, "pubmedqa", 0, loaded=False) == untaught

@@ -17,7 +17,8 @@ from memory.records import (
 )
 from tools.clients.fakes import ScriptedRunner
 from tools.clients.lm_eval_process import ArmFailed
-from tools.real_task.own_task import MOST_TOKENS, OwnTaskRunner, as_benchmarks, graded
+from tools.real_task.own_task import MOST_TOKENS, as_benchmarks, graded
+from tools.real_task.own_task_runner import OwnTaskRunner
 
 GOOD = Arm(name="good", model="o/good", backend="scripted")
 FAR = Arm(name="far", model="o/far", backend="served", weights="https://elsewhere.org/v1 far")

@@ -186,6 +186,17 @@ def test_a_renamed_model_keeps_its_former_names(make):
     assert len(here.hubs) == 60
 
 
+def test_a_renamed_model_takes_what_others_knew_under_its_former_name_along(make):
+    here = make([listed(1), listed(2)])
+    here.sync()
+    here.hub.records[0] = listed(1, "new/name", lastModified="2026-11-26T00:00:00.000Z")
+    here.now = datetime(2026, 11, 26, 6, tzinfo=UTC)
+    here.sync()
+    assert here.models["new/name"].domains == ("law",)
+    assert "org-1/model-1" not in here.models
+    assert here.models["new/name"].aliases == ("org-1/model-1",)
+
+
 def test_ids_that_come_again_on_a_later_page_count_once_and_the_later_wins(make):
     records = [listed(n) for n in range(60)]
     records += [listed(n + 900, records[n]["id"].upper(), _id=records[n]["_id"]) for n in (5, 9)]
@@ -405,6 +416,26 @@ def test_a_cursor_the_hub_forgot_starts_the_reading_again(make):
     here.hub.plays(len(here.hub.asked) + 1, Reply(400, b'{"error":"Invalid cursor"}'))
     done = here.sync()
     assert (done.done, done.read, len(here.hubs)) == (True, 230, 230)
+
+
+def test_a_cursor_refused_half_way_is_told_and_the_next_sync_starts_again(make):
+    here = make([listed(n) for n in range(230)])
+    here.hub.plays(3, *[Reply(400, b'{"error":"Invalid cursor"}')] * 2)
+    done = here.sync()
+    assert (done.done, done.read, "400" in done.trouble) == (False, 100, True)
+    done = here.sync()
+    assert (done.done, done.read, len(here.hubs)) == (True, 230, 230)
+
+
+def test_a_hub_that_lists_fewer_fields_is_asked_for_those(make):
+    here = make([listed(n) for n in range(60)])
+    here.hub.unlisted = {"childrenModelCount"}
+    done = here.sync()
+    assert (done.done, len(here.hubs)) == (True, 60)
+    assert here.models["org-3/model-10"].derivatives is None
+    here.hub.unlisted = {"sha"}
+    here.now = datetime(2026, 11, 26, tzinfo=UTC)
+    assert "400" in here.sync().trouble
 
 
 def test_the_token_goes_to_this_hub_only(make):

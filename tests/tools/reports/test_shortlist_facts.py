@@ -25,7 +25,7 @@ def test_matches_and_community_stand_in_page_text_and_json(tmp_path):
     facts = json.loads((folder / "report.json").read_text("utf-8"))
     (good,) = [one for one in facts["community"] if one["model"] == world.GOOD]
     assert (good["downloads"], good["likes"], good["percentile"] > 0.8) == (5000, 12, True)
-    assert "last commit was" in good["unmaintained"]
+    assert "no commit for" in good["unmaintained"]
     (matched,) = [one for one in facts["candidates"] if one["model"] == world.GOOD]
     assert "domain: medical" in matched["matched"]
     for name in ("report.md", "report.html"):

@@ -1,6 +1,7 @@
 """The server as the openai client meets it: routed, failed over, streamed, refused."""
 
 import json
+import threading
 from contextlib import ExitStack
 
 import httpx2
@@ -13,6 +14,7 @@ from served import Served
 from stub_chat import Reply, StubChat, completion, fails, says
 
 from tools.clients.fakes import FixedClock, HashEmbedder
+from tools.routing import server
 from tools.routing.choices import Choices, read
 from tools.routing.chooser import Chooser
 from tools.routing.members import Member
@@ -273,6 +275,25 @@ def test_an_embedding_that_is_no_number_still_finds_a_member(pool):
     )
     assert raw.headers["x-mirror-region"] == ""
     assert raw.headers["x-mirror-member"] in "ab"
+
+
+def test_a_machine_too_busy_to_embed_still_answers(pool, monkeypatch):
+    monkeypatch.setattr(server, "EMBEDDING_SECONDS", 0.05)
+    asleep = threading.Event()
+
+    class Slow(HashEmbedder):
+        def encode(self, texts):
+            asleep.wait(5)
+            return super().encode(texts)
+
+    made = pool(
+        {"a": [says("from a")], "b": [says("from b")]}, embedder=Slow(), value=[[1, 0], [1, 0]]
+    )
+    raw = made.client.chat.completions.with_raw_response.create(
+        model="mirror", messages=[{"role": "user", "content": SECOND}]
+    )
+    asleep.set()
+    assert (raw.headers["x-mirror-member"], raw.headers["x-mirror-region"]) == ("a", "")
 
 
 def test_a_full_disk_stops_nobody(pool, tmp_path):

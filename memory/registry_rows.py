@@ -1,0 +1,188 @@
+"""The models of a large registry: a mapping that makes a record only when asked for one.
+
+The columns lie in an Arrow file and the sorted names in another, both memory-mapped, so opening
+millions of models takes no longer than opening one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence, ValuesView
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+import polars as pl
+
+from memory.derived import kept
+from memory.errors import DamagedStore
+from memory.registry_table import COLUMNS, models, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from memory.records import Model
+
+NEIGHBOURS = 2_000
+"""Among so many names that sort near an unknown one the most similar are looked for."""
+
+CHUNK = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Mapping[str, "Model"]):
+    """``table``: a row a model, no id twice; ``names``: lower-case ``name``, ``row``, sorted.
+
+    Aliases are names too; ``own`` tells a model's id from them.
+    """
+
+    table: pl.DataFrame
+    names: pl.DataFrame
+
+    @classmethod
+    def of(cls, parquet: Path, folder: Path) -> Rows:
+        """The rows of a Parquet file, from ``folder`` where they were laid out before.
+
+        Of two rows with one id the last counts; an absent column is empty. Raises
+        ``DamagedStore`` naming the file when it is absent, cut short or has no ids.
+        """
+
+        def make(place: Path) -> None:
+            table = _read(parquet)
+            table.write_ipc(place / "table.arrow", compression="uncompressed")
+            sorted_names(table).write_ipc(place / "names.arrow", compression="uncompressed")
+
+        return kept(folder, make, cls._mapped)
+
+    @classmethod
+    def _mapped(cls, folder: Path) -> Rows:
+        try:
+            files = [folder / f"{name}.arrow" for name in ("table", "names")]
+            return cls(*(pl.read_ipc(file, memory_map=True) for file in files))
+        except pl.exceptions.PolarsError as error:
+            raise DamagedStore(f"{folder} is damaged: {error}") from error
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids by row."""
+        return Ids(self.table["id"])
+
+    def row(self, id: str) -> int | None:
+        """The row of exactly this id."""
+        ids = self.table["id"]
+        return next((row for row in self._named(id) if ids[row] == id), None)
+
+    def find(self, name: str) -> str | None:
+        """The id of the model of this id or alias, whatever the case; an id before an alias."""
+        rows = self._named(name)
+        if not rows:
+            return None
+        names = self.names_at(rows)
+        return name if name in names else names[0]
+
+    def near(self, name: str) -> list[str]:
+        """Up to three ids whose names look like this one."""
+        at, _ = self._span(name)
+        around = self.names[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
+        close = difflib.get_close_matches(name.lower(), around["name"], n=3, cutoff=0.7)
+        rows = dict(around.select("name", "row").iter_rows())
+        return [self.table["id"][rows[one]] for one in close]
+
+    def names_at(self, rows: list[int]) -> list[str]:
+        """The ids in these rows."""
+        return self.table["id"].gather(rows).to_list()
+
+    def _span(self, name: str) -> tuple[int, int]:
+        lower = pl.Series([name]).str.to_lowercase()[0]
+        names = self.names["name"]
+        return int(names.search_sorted(lower, "left")), int(names.search_sorted(lower, "right"))
+
+    def _named(self, name: str) -> list[int]:
+        first, last = self._span(name)
+        return self.names["row"][first:last].to_list()
+
+    def __getitem__(self, id: str) -> Model:
+        row = self.row(id) if isinstance(id, str) else None
+        if row is None:
+            raise KeyError(id)
+        return record(self.table.row(row, named=True))
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, str) and self.row(id) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), CHUNK):
+            yield from self.table["id"][start : start + CHUNK]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def values(self) -> _Records:
+        """The records in order, made as they are asked for."""
+        return _Records(self)
+
+
+class Ids(Sequence[str]):
+    """A column of ids as a sequence."""
+
+    def __init__(self, column: pl.Series) -> None:
+        self._column = column
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        found = self._column[at]
+        return found.to_list() if isinstance(found, pl.Series) else str(found)
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+
+class _Records(ValuesView["Model"]):
+    """Values without a search for each."""
+
+    _mapping: Rows
+
+    def __iter__(self) -> Iterator[Model]:
+        table = self._mapping.table
+        for start in range(0, len(table), CHUNK):
+            yield from models(table[start : start + CHUNK])
+
+
+def sorted_names(table: pl.DataFrame) -> pl.DataFrame:
+    """``name`` (lower case), ``row``, ``own``: ids and aliases by name, ids before aliases."""
+    rows = table.select("id", "aliases").with_row_index("row")
+    own = rows.select(pl.col("id").alias("name"), "row", pl.lit(value=True).alias("own"))
+    aliases = (
+        rows.select(pl.col("aliases").alias("name"), "row")
+        .explode("name", empty_as_null=True)
+        .drop_nulls()
+    )
+    return (
+        pl.concat([own, aliases.with_columns(pl.lit(value=False).alias("own"))])
+        .with_columns(pl.col("name").str.to_lowercase())
+        .sort("name", "own", descending=[False, True], maintain_order=True)
+    )
+
+
+def _read(parquet: Path) -> pl.DataFrame:
+    try:
+        table = pl.read_parquet(parquet, columns=None)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DamagedStore(
+            f"can't read the model registry {parquet} ({type(error).__name__}); restore it or get"
+            " it again with mirror registry sync"
+        ) from error
+    if "id" not in table.columns:
+        raise DamagedStore(f"the model registry {parquet} has no column 'id'; get it again")
+    absent = [
+        pl.lit([] if isinstance(kind, pl.List) else None, dtype=kind).alias(name)
+        for name, kind in COLUMNS.items()
+        if name not in table.columns
+    ]
+    table = table.with_columns(absent).select(pl.col(n).cast(k) for n, k in COLUMNS.items())
+    lists = [name for name, kind in COLUMNS.items() if isinstance(kind, pl.List)]
+    table = table.with_columns(pl.col(lists).fill_null([]).list.drop_nulls())
+    return table.drop_nulls("id").unique("id", keep="last", maintain_order=True)
