@@ -233,9 +233,11 @@ def search(
     Rarity and associations are learned from the whole registry, however few survive. Raises
     ``MirrorError`` when the embedding model is not installed.
     """
-    searching = deps.searching
-    if registry is not deps.registry:
-        searching = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
+    searching = (
+        deps.searching
+        if registry is deps.registry
+        else SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
+    )
     ranked = searching.recommend(requirements, deps.embedder, among)
     return overlaid(ranked, requirements, registry, deps)
 

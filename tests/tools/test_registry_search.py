@@ -154,3 +154,26 @@ def test_a_model_that_did_well_on_related_benchmarks_keeps_its_seat():
     assert "m197" in names
     assert "m198" not in names  # two seats went to m398 and m399, the other 48 by order
     assert registry_search.shorten(ranked[:3], {}) == ranked[:3]
+
+
+def test_the_best_few_are_the_first_of_all(tmp_path):
+    models = {
+        f"b/m{k}": Model(
+            id=f"b/m{k}", params=k % 4 * 10**9 or None, domains=("law",) * (k % 3 == 0)
+        )
+        for k in range(60)
+    }
+    index = SearchIndex.build(Registry(models, "many"), HashEmbedder(), tmp_path)
+    wanted = Requirements(text="contracts", domains=("law",))
+    for ranked in (
+        index.search(wanted, HashEmbedder()),
+        index.recommend(wanted, HashEmbedder(), models),
+    ):
+        order = [one.model for one in ranked]
+        for k in (0, 1, 5, 20, 59, 60, 99):
+            assert [one.model for one in ranked.explained(ranked.best(k))] == order[:k]
+        some = index.index.columns.rows(["b/m9", "b/m3", "b/m50"])
+        assert [one.model for one in ranked.explained(ranked.only(some))] == [
+            name for name in order if name in {"b/m9", "b/m3", "b/m50"}
+        ]
+        assert [ranked[3], ranked[-1]] == [list(ranked)[3], list(ranked)[-1]]
