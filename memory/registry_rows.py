@@ -83,7 +83,7 @@ class Rows(Mapping[str, "Model"]):
 
     def near(self, name: str) -> list[str]:
         """Up to three ids whose names look like this one."""
-        at, _ = self._span(name)
+        at, _ = self._place(name)
         around = self.names[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
         close = difflib.get_close_matches(name.lower(), around["name"], n=3, cutoff=0.7)
         rows = dict(around.select("name", "row").iter_rows())
@@ -93,20 +93,28 @@ class Rows(Mapping[str, "Model"]):
         """The ids in these rows."""
         return self.table["id"].gather(rows).to_list()
 
-    def _span(self, name: str) -> tuple[int, int]:
+    def _place(self, name: str) -> tuple[int, str]:
+        """Where a name sorts among ``names``, and how it is written there."""
         lower = pl.Series([name]).str.to_lowercase()[0]
-        names = self.names["name"]
-        return int(names.search_sorted(lower, "left")), int(names.search_sorted(lower, "right"))
+        return int(self.names["name"].search_sorted(lower, "left")), lower
 
     def _named(self, name: str) -> list[int]:
-        first, last = self._span(name)
-        return self.names["row"][first:last].to_list()
+        """The rows of what has this name, ids before aliases."""
+        at, lower = self._place(name)
+        few = self.names[at : at + 1]
+        while len(few) < len(self.names) - at and few["name"][-1] == lower:
+            few = self.names[at : at + 2 * len(few)]
+        return few.filter(few["name"] == lower)["row"].to_list()
+
+    def at(self, row: int) -> Model:
+        """The record in this row."""
+        return record(self.table.row(row, named=True))
 
     def __getitem__(self, id: str) -> Model:
         row = self.row(id) if isinstance(id, str) else None
         if row is None:
             raise KeyError(id)
-        return record(self.table.row(row, named=True))
+        return self.at(row)
 
     def __contains__(self, id: object) -> bool:
         return isinstance(id, str) and self.row(id) is not None
