@@ -122,6 +122,10 @@ class Registry:
             return [self._listed[row] for row in rows]
         return self._mapped.names_at(rows)
 
+    def at(self, row: int) -> Model:
+        """The record in this row."""
+        return self.models[self._listed[row]] if self._mapped is None else self._mapped.at(row)
+
     def children(self, id: str) -> tuple[Model, ...]:
         """Models made directly from this one (finetunes, quantizations, mirrors, merges)."""
         parent = self.get(id).id

@@ -150,11 +150,20 @@ class Ranking(Sequence[Candidate]):
     key: NDArray[np.float64] | NDArray[np.int64]
 
     def best(self, k: int) -> Rows:
-        """The rows of the best ``k``, in order."""
-        if k >= len(self.rows):
-            return self._order
-        least = np.partition(self.key, -k)[-k] if k else np.inf
-        return self._sorted(np.flatnonzero(self.key >= least))[:k]
+        """The rows of the best ``k``, in order.
+
+        What decides a place is looked at where that before it does not: of millions most are
+        never sorted.
+        """
+        chosen, at, wanted = [], np.arange(len(self.rows)), k
+        for value in (self.key, self.result.sigma[self.rows], -self._names):
+            if wanted <= 0 or wanted >= len(at):
+                break
+            of = value[at]
+            least = np.partition(of, -wanted)[-wanted]
+            chosen.append(at[of > least])
+            at, wanted = at[of == least], wanted - len(chosen[-1])
+        return self._sorted(np.concatenate([*chosen, at[: max(wanted, 0)]]))
 
     def only(self, rows: Rows) -> Rows:
         """Those of ``rows`` that are ranked, in order."""
@@ -204,6 +213,10 @@ class Ranking(Sequence[Candidate]):
         order = np.lexsort((self.source.alphabetical[rows], -self.result.sigma[rows], -key))
         return np.asarray(rows[order])
 
+    @property
+    def _names(self) -> NDArray[np.int64]:
+        return self.source.alphabetical[self.rows].astype(np.int64)
+
     @cached_property
     def _order(self) -> Rows:
         return self._sorted(np.arange(len(self.rows)))
@@ -233,9 +246,11 @@ def search(
     Rarity and associations are learned from the whole registry, however few survive. Raises
     ``MirrorError`` when the embedding model is not installed.
     """
-    searching = deps.searching
-    if registry is not deps.registry:
-        searching = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
+    searching = (
+        deps.searching
+        if registry is deps.registry
+        else SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
+    )
     ranked = searching.recommend(requirements, deps.embedder, among)
     return overlaid(ranked, requirements, registry, deps)
 

@@ -199,3 +199,26 @@ def test_what_was_read_of_candidates_is_laid_over_the_facts(tmp_path):
     assert [one.model for one in found] == ["a/1", "a/3", "a/2"]
     assert found[0].claimed == (said,)
     kept.close()
+
+
+def test_the_best_few_are_the_first_of_all(tmp_path):
+    models = {
+        f"b/m{k}": Model(
+            id=f"b/m{k}", params=k % 4 * 10**9 or None, domains=("law",) * (k % 3 == 0)
+        )
+        for k in range(60)
+    }
+    index = SearchIndex.build(Registry(models, "many"), HashEmbedder(), tmp_path)
+    wanted = Requirements(text="contracts", domains=("law",))
+    for ranked in (
+        index.search(wanted, HashEmbedder()),
+        index.recommend(wanted, HashEmbedder(), models),
+    ):
+        order = [one.model for one in ranked]
+        for k in (0, 1, 5, 20, 59, 60, 99):
+            assert [one.model for one in ranked.explained(ranked.best(k))] == order[:k]
+        some = index.index.columns.rows(["b/m9", "b/m3", "b/m50"])
+        assert [one.model for one in ranked.explained(ranked.only(some))] == [
+            name for name in order if name in {"b/m9", "b/m3", "b/m50"}
+        ]
+        assert [ranked[3], ranked[-1]] == [list(ranked)[3], list(ranked)[-1]]

@@ -66,7 +66,7 @@ def critical(columns: Columns, wanted: Requirements) -> Bits:
 
     allowed = columns.allowed
     pairs = allowed.first.asked(of_role) | allowed.second.asked(of_terms)
-    found = pairs[allowed.codes]
+    found = pairs.take(allowed.codes)
     least, most = size_limits(wanted)
     params = columns.params
     if least is not None or most is not None:
@@ -91,7 +91,7 @@ def important(columns: Columns, rows: Rows, wanted: Requirements) -> Bits:
 
     fitting = columns.fitting
     pairs = fitting.first.asked(of_languages) | fitting.second.asked(of_package)
-    found = pairs[fitting.codes[rows]]
+    found = pairs.take(fitting.codes[rows])
     if wanted.context is not None:
         context = columns.context[rows]
         _mark(found, context < 0, bit["context", "unknown"])

@@ -64,16 +64,9 @@ def chosen(home, models):
     """Everything of a conversation's way to the shortlist that ranks models."""
     deps = world.deps(home, models=models)
     dossier = {"request": world.REQUEST, "thread": "t", "run": "r", "given": {}}
-<<<<<<< HEAD
     names = [tool.name for tool in toolbelt.TOOLS]
     for tool in toolbelt.TOOLS[1 : names.index("select_models") + 1]:
         dossier |= tool.run(tool.arguments(), dossier, deps).found
-=======
-    for name in ("record_requirements", *(tool.name for tool in toolbelt.TOOLS[2:8])):
-        tool = next(tool for tool in toolbelt.TOOLS if tool.name == name)
-        asked = tool.arguments() if tool.arguments is not Nothing else Nothing()
-        dossier |= tool.run(asked, dossier, deps).found
->>>>>>> memory
     return {key: dossier[key] for key in ("critical", "important", "candidates", "selected")}
 
 
