@@ -1,7 +1,8 @@
 """The command line: arguments only. Nothing heavy is imported before it is needed.
 
 Exit codes: 0 done; 2 something the user can put right (one line on standard error);
-3 waiting for an answer nobody gave (the thread is kept); 130 interrupted (the thread is kept).
+3 waiting for an answer nobody gave (the thread is kept); 4 a licence does not allow the use asked
+about; 130 interrupted (the thread is kept).
 """
 
 from __future__ import annotations
@@ -12,13 +13,22 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
-from agent.arguments import choosing, judge, scores
+from agent.arguments import (
+    characterize,
+    choosing,
+    experiment,
+    judge,
+    models,
+    registry,
+    route,
+    scores,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EPILOG = """\
-exit codes: 0 done · 2 bad input · 3 waiting for your answer · 130 interrupted
+exit codes: 0 done · 2 bad input · 3 waiting for your answer · 4 use not allowed · 130 interrupted
 a request in quotes without a command is 'mirror select'
 settings are MIRROR_* variables; 'mirror doctor' shows them and what works here"""
 
@@ -44,7 +54,8 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"mirror {version('mirror-llm')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for room in (choosing, scores, judge):
+    rooms = (choosing, models, characterize, scores, judge, registry, route, experiment)
+    for room in rooms:
         room.add(commands)
     top.commands = tuple(commands.choices)
     return top
@@ -61,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = top.parse_args(words)
     # Ten thousand records live as long as the process: collecting them over and over costs 0.8 s.
     gc.set_threshold(200_000, 50, 100)
-    from agent import dispatch  # only now: --help must not wait for LangGraph
+    from agent import settings  # only now: --help must not wait for any of this
+
+    settings.calm_libraries()
+    from agent import dispatch
 
     return dispatch.run(args)
 

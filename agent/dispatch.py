@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     import argparse
 
 BAD, INTERRUPTED = 2, 130
-CONVERSATION = ("select", "chat", "resume")
+CONVERSATION = ("select", "resume", "say")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a parsed command; returns the exit code."""
-    environment.calm_libraries()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         return _command(args)
@@ -43,7 +42,10 @@ def _command(args: argparse.Namespace) -> int:
     if args.command in CONVERSATION:
         from agent.surfaces import terminal
 
-        stated = {} if args.command == "resume" else given(args)
-        return terminal.run(args, settings, stated)
+        return terminal.run(args, settings, given(args))
+    if args.command == "chat":
+        from agent.surfaces import chat
+
+        return chat.converse(args, settings, given(args))
     code: int = import_module(f"agent.commands.{args.command}").run(args, settings)
     return code

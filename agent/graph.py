@@ -1,5 +1,6 @@
 """The state machine: nodes and edges on one screen.
 
+START -> planner, or wherever a changed dossier has to go on
 planner -> act -+-> planner          while something is to be found out
                 +-> ask -> act..     while a person must say something
                 +-> price_examples -> approve..  where examples are to be written first
@@ -50,6 +51,16 @@ class Node(Protocol):
 Graph: TypeAlias = CompiledStateGraph[State, Deps, State, State]
 
 
+def entry(
+    state: State,
+) -> Literal["planner", "ask", "price_examples", "approve", "decide", "__end__"]:
+    """A fresh request begins with the planner; a dossier that was changed goes on where it must.
+
+    One that holds its decision (an undone change brings it back) has nothing to do.
+    """
+    return "__end__" if state.get("decision") is not None else after_act(state)
+
+
 def after_act(
     state: State,
 ) -> Literal["planner", "ask", "price_examples", "approve", "decide"]:
@@ -63,7 +74,7 @@ def after_act(
     if toolbelt.stage(state) is not toolbelt.Stage.PLANNED:
         return "planner"
     plan = state.get("plan")
-    return "approve" if plan is not None and plan.steps else "decide"
+    return "approve" if plan is not None and (plan.steps or plan.waiting) else "decide"
 
 
 def after_settle(
@@ -102,7 +113,7 @@ def build(checkpointer: BaseCheckpointSaver[str] | None = None, deps: Deps | Non
         graph.add_node(node.__name__, _bound(node, deps) if deps else node)
     for waiting in (ask, approve):
         graph.add_node(waiting.__name__, waiting)
-    graph.add_edge(START, "planner")
+    graph.add_conditional_edges(START, entry)
     graph.add_edge("planner", "act")
     graph.add_conditional_edges("act", after_act)
     graph.add_conditional_edges("ask", after_act)

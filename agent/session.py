@@ -19,11 +19,17 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.types import Command
 
-from memory.errors import NotApproved
+from agent.talking import respond
+from memory.errors import BadRequest, NotApproved
 from memory.records import Approval, Decision, Plan, Question
 from memory.sqlite import clear_errors
+from memory.talk import Remark
+from tools.conversation import explaining
+from tools.conversation.explaining import Answer
+from tools.conversation.follow_ups import Change, Weigh, apply
 from tools.deps import Progress
 from tools.dossier import VOID
+from tools.request import revising
 from tools.request.requirements import check, checked
 
 if TYPE_CHECKING:
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
     from agent.graph import Graph
     from agent.state import State
     from memory.conversations import Conversations
+    from tools.conversation import follow_ups
+    from tools.conversation.follow_ups import Turn
     from tools.deps import Deps
 
 
@@ -54,6 +62,20 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What Mirror says to something the person said, with a table where it helps."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The conversation goes on in another thread: a branch of this one."""
+
+    thread: str
+
+
+@dataclass(frozen=True)
 class Asked:
     """The machine waits for a person. Answer with ``interrupt``'s id."""
 
@@ -70,7 +92,10 @@ class Decided:
     report: str
 
 
-Event = Entered | Told | Asked | Decided | Progress
+Event = Entered | Told | Answered | Moved | Asked | Decided | Progress
+
+HEARD = 12
+"""Remarks that a planning model is reminded of."""
 
 
 class Session:
@@ -96,20 +121,79 @@ class Session:
             ThreadBusy: another process works on this thread.
         """
         check(text)
-        stated = checked(given or {})
-        run = f"{self.deps.clock():%Y-%m-%d}-{uuid.uuid4().hex[:8]}"
-        fresh: dict[str, Any] = {
-            **VOID,
-            "thread": thread,
-            "run": run,
-            "request": text,
-            "given": stated,
-            "messages": [HumanMessage(text)],
-            "strikes": 0,
-            "complaint": None,
-        }
+        fresh = {**VOID, "thread": thread, "request": text, "given": checked(given or {})}
         with self.conversations.lock(thread):
-            yield from self._stream(thread, fresh)
+            yield from self._stream(thread, {**fresh, **self._begun(text)})
+
+    def follow(self, thread: str, text: str) -> Iterator[Event]:
+        """Say something more on ``thread``: a question, a change of mind, or "what if".
+
+        A question is answered and whatever is open stays open. A change makes void what rests on
+        it (a proposed plan too) and the machine goes on from there; a "what if" does the same in
+        a new thread, and this one stays as it is.
+
+        Raises:
+            UnknownThread: no such conversation.
+            ThreadBusy: another process works on it.
+            BadRequest: it is no text, or a change that means nothing.
+        """
+        with self.conversations.lock(thread):
+            state = self._understood(thread)
+            talk = self.conversations.talk
+            found = respond(text, state, self.deps, talk.last(thread, HEARD))
+            answer = found if isinstance(found, Answer) else Answer(_changed(found, state))
+            at = self.deps.clock().isoformat(timespec="seconds")
+            talk.note(thread, Remark("person", text, at), Remark("mirror", answer.plain(), at))
+            yield Answered(answer)
+            if isinstance(found, Answer):
+                if (still_open := self.pending(thread)) is not None:
+                    yield still_open
+                return
+            dossier = {**apply(found), **self._begun(text)}
+            if not (isinstance(found, Change) and found.branch):
+                yield from self._stream(thread, dossier)
+                return
+        yield from self._branch(thread, state, dossier)
+
+    def ask(self, thread: str, question: follow_ups.Question) -> Answer:
+        """Answer a question about what ``thread`` has found out; nothing changes.
+
+        Raises:
+            UnknownThread: no such conversation.
+            BadRequest: nothing is understood of it yet, or the question names nobody known.
+        """
+        return explaining.answer(question, self._understood(thread), self.deps)
+
+    def undo(self, thread: str) -> Iterator[Event]:
+        """Go back to where ``thread`` stood before its last change; nothing paid for is lost.
+
+        Raises:
+            BadRequest: there was no change.
+        """
+        with self.conversations.lock(thread):
+            now = self._known(thread).values.get("run")
+            past = self.graph.get_state_history(self._config(thread))
+            at_rest = (one for one in past if one.interrupts or not one.next)
+            before = next(
+                (one for one in at_rest if one.values.get("run") not in (now, None)), None
+            )
+            if before is None:
+                raise BadRequest(f"There is no change to undo in {thread}.")
+            kept = {key: value for key, value in before.values.items() if key != "messages"}
+            yield from self._stream(thread, {**VOID, **kept})
+
+    def _branch(self, thread: str, state: State, changed: dict[str, Any]) -> Iterator[Event]:
+        branch = f"{thread}-{uuid.uuid4().hex[:4]}"
+        kept = {key: value for key, value in state.items() if key != "messages"}
+        yield Moved(branch)
+        with self.conversations.lock(branch):
+            yield from self._stream(branch, {**kept, **changed, "thread": branch})
+
+    def _begun(self, text: str) -> dict[str, Any]:
+        """What every new run on a thread begins with."""
+        run = f"{self.deps.clock():%Y-%m-%d}-{uuid.uuid4().hex[:8]}"
+        said = [HumanMessage(text)]
+        return {"run": run, "messages": said, "strikes": 0, "complaint": None}
 
     def resume(self, thread: str) -> Iterator[Event]:
         """Go on where ``thread`` stopped: after a kill, an error, or at a question.
@@ -120,7 +204,8 @@ class Session:
         """
         with self.conversations.lock(thread):
             snapshot = self._known(thread)
-            if snapshot.interrupts or not snapshot.next:
+            # A node whose results are kept, but not the step they lead to, is no longer "next".
+            if snapshot.interrupts or not snapshot.tasks:
                 yield from self._ending(thread)
                 return
             if snapshot.next == ("planner",):  # it may have been given up on: a new chance
@@ -156,6 +241,14 @@ class Session:
                 )
             yield from self._stream(thread, Command(resume={interrupt: value}))
 
+    def standing(self, thread: str) -> list[Event]:
+        """Where ``thread`` stands: its open question or its decision; empty while it works.
+
+        Raises:
+            UnknownThread: no such conversation.
+        """
+        return list(self._ending(thread))
+
     def pending(self, thread: str) -> Asked | None:
         """The question ``thread`` waits on, if any."""
         return next((e for e in self._ending(thread) if isinstance(e, Asked)), None)
@@ -168,6 +261,14 @@ class Session:
         """
         values: State = self._known(thread).values
         return values
+
+    def _understood(self, thread: str) -> State:
+        state = self.state(thread)
+        if state.get("requirements") is None:
+            raise BadRequest(
+                f"Nothing is understood of {thread} yet; go on with: mirror resume {thread}"
+            )
+        return state
 
     def _config(self, thread: str) -> RunnableConfig:
         return {"configurable": {"thread_id": thread}, "recursion_limit": 100}
@@ -194,8 +295,18 @@ class Session:
         for interrupt in snapshot.interrupts:
             yield Asked(interrupt.id, interrupt.value, snapshot.values.get("complaint"))
         decision = snapshot.values.get("decision")
-        if decision is not None and not snapshot.next:
+        if decision is not None and not snapshot.tasks:
             yield Decided(decision, snapshot.values.get("report") or "")
+
+
+def _changed(turn: Turn, state: State) -> str:
+    """The change, as it was understood."""
+    if isinstance(turn, Weigh):
+        return f"Eq. 1 is weighed with alpha {turn.balance.alpha:g}, beta {turn.balance.beta:g}."
+    before = state["requirements"]
+    assert before is not None, "only a conversation with requirements is followed up"
+    line = revising.describe(before, turn.requirements)
+    return f"What if: {line}." if turn.branch else f"Changed: {line}."
 
 
 def _elsewhere(asked: Question | Plan) -> bool:

@@ -103,18 +103,28 @@ def load() -> Settings:
         raise BadRequest(f"{name} can't be used: {first['msg']}. Correct or unset it.") from None
 
 
+def secret(name: str) -> SecretStr | None:
+    """A key that a person's file names by its variable; None when that is unset or empty."""
+    return SecretStr(value) if (value := os.environ.get(name, "").strip()) else None
+
+
 def worker_environment() -> dict[str, str]:
     """What an evaluation subprocess may see of this one's environment: no secrets."""
     return {name: os.environ[name] for name in ALLOWED if name in os.environ}
 
 
 def calm_libraries() -> None:
-    """Tell libraries that read the environment at import to stay offline and quiet."""
+    """Tell libraries that read the environment at import to stay offline, quiet and frugal.
+
+    A conversation's matrices are small: more than one BLAS thread only spins (on two busy cores a
+    first answer took three times the processor time).
+    """
     for name, value in (
         ("HF_HUB_OFFLINE", "1"),
         ("HF_HUB_DISABLE_TELEMETRY", "1"),
         ("TOKENIZERS_PARALLELISM", "false"),
         ("LANGSMITH_TRACING", "false"),
         ("RAY_USAGE_STATS_ENABLED", "0"),
+        ("OPENBLAS_NUM_THREADS", "1"),
     ):
         os.environ.setdefault(name, value)

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from langgraph.config import get_stream_writer
@@ -20,23 +20,28 @@ from agent.graph import build
 from agent.planners import seat
 from agent.session import Session
 from memory.calibrations import Calibrations
+from memory.characterizations import Characterizations
 from memory.conversations import Conversations
 from memory.errors import BadRequest, MirrorError
 from memory.example_sets import ExampleSets
 from memory.findings import Findings
 from memory.ledger import Ledger
 from memory.registry import Registry
+from memory.registry_store import RegistryStore
 from memory.scores import Scores
+from tools.characterizing.sources import Sources
 from tools.clients.catalogue import LmEvalCatalogue
 from tools.clients.chat import OpenAIChat
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
 from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
-from tools.clients.hub import Hub
+from tools.clients.hub import ENDPOINT, Hub
+from tools.clients.hub_download import Downloads
 from tools.clients.lm_eval_runner import LmEvalRunner
 from tools.clients.ray_executor import RayExecutor
 from tools.clients.served_backend import ServedBackend, servers
 from tools.clients.vllm_backend import VllmBackend
+from tools.clients.web import Web
 from tools.deps import Deps
 from tools.judging.chat import PricedChat
 from tools.plans.price_book import is_here, price_of
@@ -92,9 +97,12 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
         minutes=settings.minutes,
         progress=to_stream,
         hub=hub(settings),
+        downloads=downloads(settings),
         judges=judges(settings),
         judge=partial(judging, settings),
         calibrations=Calibrations(home / "calibrations"),
+        sources=sources(settings),
+        characterizations=characterizations(settings),
     )
 
 
@@ -151,9 +159,41 @@ def scores(settings: Settings) -> Scores:
     return Scores(_folder(settings.home, "MIRROR_HOME") / "scores.sqlite")
 
 
-def hub(settings: Settings) -> Hub | None:
-    """This deployment's Hub; None where nothing may be asked of it."""
-    return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token)
+def hub(settings: Settings, **how: Any) -> Hub | None:
+    """This deployment's Hub, patient as ``how`` says; None where nothing may be asked of it."""
+    return None if settings.offline else Hub(settings.hub_url, token=settings.hub_token, **how)
+
+
+def registry_store(settings: Settings) -> RegistryStore:
+    """The files of the models read from the Hub and from dumps."""
+    return RegistryStore(_folder(settings.home, "MIRROR_HOME") / "registry")
+
+
+def downloads(settings: Settings) -> Downloads | None:
+    """Where weights may be fetched from once approved; None on a cluster, whose nodes have theirs.
+
+    A download lands on this machine.
+    """
+    found = hub(settings)
+    if found is None or settings.ray_address not in (None, "local"):
+        return None
+    return Downloads(found, settings.backend)
+
+
+def sources(settings: Settings) -> Sources:
+    """Where texts about models are: local folders, and the web unless this is offline.
+
+    A Hub that the settings name may be anywhere, as its owner chose it; what cards link may not.
+    """
+    if settings.offline:
+        return Sources(settings.models_dir)
+    own = Web(allowed=lambda _address, _port: True) if settings.hub_url else Web()
+    return Sources(settings.models_dir, Web(), (own, (settings.hub_url or ENDPOINT).rstrip("/")))
+
+
+def characterizations(settings: Settings) -> Characterizations:
+    """What the sources of models were found to say here."""
+    return Characterizations(_folder(settings.home, "MIRROR_HOME") / "characterizations.sqlite")
 
 
 def conversations(settings: Settings) -> Conversations:
@@ -169,13 +209,20 @@ async def development() -> Graph:
 def runner(settings: Settings, cache: Path) -> LmEvalRunner:
     """The back ends of this deployment: local weights, and the servers it names."""
     local = VllmBackend if settings.backend == "vllm" else HfBackend
+    places = executor(settings)
     key = settings.server_key.get_secret_value() if settings.server_key else None
     return LmEvalRunner(
         [
-            local(cache, settings.models_dir, progress=to_stream),
+            local(
+                cache,
+                settings.models_dir,
+                progress=to_stream,
+                downloads=downloads(settings),
+                elsewhere=places.elsewhere,
+            ),
             ServedBackend(servers(settings.servers, settings.models_dir), key),
         ],
-        executor(settings),
+        places,
         cache / "logs",
     )
 

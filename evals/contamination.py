@@ -2,20 +2,29 @@
 
     python -m evals.contamination [--planted 9] [--clean 24] [--rate 5e-5] [--cache DIR] --json
 
-A copy of SmolLM2-135M is trained for some minutes on sets of real questions, in a fixed random
-order that nobody can have trained on before; a third of the sets each are seen once, twice and
-four times. Then the two log-probability signals are asked about these sets (power) and about sets
-that were left out (false positives), at the level 0.05. Each signal has what it would have in
-real use: the order test only the file's order, Min-K%++ other questions of the same benchmark
-that the model did not see. Rates carry 95 % Wilson intervals.
+A copy of SmolLM2-135M is trained for some minutes on sets of real questions with their options and
+answers, in a fixed random order that nobody can have trained on before; a third of the sets each
+are seen once, twice and four times. Then the signals are asked about these sets (power) and about
+sets that were left out (false positives), at the level 0.05. Each has what it would have in a run:
 
-The clean sets share benchmark and model with the planted ones, so this false-positive rate is
-that of a model trained on *other* items of the same kind, the harder case. The power is that for
-what was learned last: years of other training in between would fade it. k and level are the
-papers' or the method's defaults, runs of texts and shuffles those of a run's check, chosen for
-what they cost. A first recipe (rate 2e-4, seed 1) left almost nothing undetected; the rate was
-lowered, and the figures are of seed 2, read once with nine shuffles and once with the four of a
-run. Times are of one core, in processor seconds.
+- ``order``: the file's order of questions against random ones.
+- ``mink``: Min-K%++ of a question with its options as published against other orders of them
+  (``_unseen``: against other questions of the same benchmark that the model did not see, which the
+  papers do and a run can't; ``_plain``: Min-K% instead).
+- ``gap``: right answers lost when the options are put in another order and the wording around
+  them is changed, beyond what the model lost before it was trained (its innocent twin; a run has
+  the other arms instead). ``gap_alone`` does without the twin.
+- ``run``: what a run concludes of a model whose log-probabilities it has, from order and mink, each
+  at half of the level.
+
+Rates carry 95 % Wilson intervals. The clean sets share benchmark and model with the planted ones,
+so this false-positive rate is that of a model trained on *other* items of the same kind, the
+harder case. The power is that for what was learned last and in the very form it is asked in: years
+of other training in between, or another form, would fade it. k and level are the papers' or the
+method's defaults; sets, shuffles and reorderings are those of a run's check, chosen for what they
+cost. Seed 1 is for looking (a rate of 2e-4 left almost nothing undetected and was lowered; which
+questions are left out because their options sort themselves was settled on it); seed 4 is
+reported. Times are of one core, in processor seconds.
 """
 
 from __future__ import annotations
@@ -23,6 +32,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import string
 import sys
 import time
 from dataclasses import dataclass
@@ -34,30 +44,46 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from memory.errors import MirrorError
-from tools.clients import items, weights
+from tools.clients import weights
+from tools.clients.item_options import Form, reworded, usable
 from tools.clients.log_probs import token_log_probs
 from tools.clients.unpack import materialize, unpacked
-from tools.herd.contamination_check import SHUFFLES
-from tools.methods.contamination import membership_test, min_k, min_k_plus_plus, order_test
+from tools.herd.contamination_check import REORDERED, REORDERINGS, SHUFFLES, reordered
+from tools.methods.contamination import (
+    membership_test,
+    min_k,
+    min_k_plus_plus,
+    order_test,
+    paraphrase_gap,
+)
 from tools.methods.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TokenLogProbs
 
-TASKS = {
-    "medmcqa": "question",
-    "piqa": "goal",
-    "commonsense_qa": "question",
-    "social_iqa": "context",
-}
+    Grades = np.ndarray[Any, np.dtype[np.float64]]
+
+TASKS = ("medmcqa", "openbookqa", "commonsense_qa", "social_iqa")
 ITEMS, SHARDS = 16, 4
-CHARS = (30, 90)  # short questions: processor time is dear
+CHARS = (60, 160)  # short questions: processor time is dear
 DOSES = (1, 2, 4)
 LEARNING_RATE = 5e-5
 LEVEL = 0.05
 BETWEEN = "\n\n"
+LETTERS = string.ascii_uppercase[:5]
+SIGNALS = (
+    "order",
+    "mink",
+    "mink_all_items",
+    "mink_plain",
+    "mink_unseen",
+    "gap",
+    "gap_alone",
+    "run",
+)
 
 
 @dataclass(frozen=True)
@@ -68,23 +94,27 @@ class ItemSet:
     """
 
     task: str
-    texts: tuple[str, ...]
-    reference: tuple[str, ...]
+    items: tuple[Lettered, ...]
+    reference: tuple[Lettered, ...]
     dose: int
 
-    def shards(self) -> list[list[str]]:
-        """The texts in ``SHARDS`` runs of equal length."""
-        size = len(self.texts) // SHARDS
-        return [list(self.texts[i : i + size]) for i in range(0, size * SHARDS, size)]
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The questions with their options, as published."""
+        return tuple(item.text() for item in self.items)
+
+    def shards(self) -> list[list[Lettered]]:
+        """The items in ``SHARDS`` runs of equal length."""
+        size = len(self.items) // SHARDS
+        return [list(self.items[i : i + size]) for i in range(0, size * SHARDS, size)]
 
 
 def item_sets(planted: int, clean: int, seed: int) -> list[ItemSet]:
     """Sets to plant, then sets to leave out; no text is in two of them, tasks take turns."""
     rng = np.random.default_rng(seed)
     stock = {}
-    for task, field in TASKS.items():
-        texts = sorted({str(item.doc[field]) for item in items.load(task).items})
-        fitting = [text for text in texts if CHARS[0] <= len(text) <= CHARS[1]]
+    for task in TASKS:
+        fitting = [one for one in usable(task) if CHARS[0] <= len(one.text()) <= CHARS[1]]
         stock[task] = [fitting[i] for i in rng.permutation(len(fitting))]
     doses = [DOSES[i % len(DOSES)] for i in range(planted)] + [0] * clean
     made = []
@@ -92,6 +122,11 @@ def item_sets(planted: int, clean: int, seed: int) -> list[ItemSet]:
         drawn = [stock[task].pop() for _ in range(2 * ITEMS)]
         made.append(ItemSet(task, tuple(drawn[:ITEMS]), tuple(drawn[ITEMS:]), dose))
     return made
+
+
+def answered(item: Lettered) -> str:
+    """The item as it is trained on: with its answer."""
+    return f"{item.text()}\nAnswer: {string.ascii_uppercase[item.gold]}"
 
 
 def plant(model: Any, tokenizer: Any, sets: Sequence[ItemSet], rate: float, seed: int) -> float:
@@ -106,7 +141,12 @@ def plant(model: Any, tokenizer: Any, sets: Sequence[ItemSet], rate: float, seed
     model.train()
     losses: list[float] = []
     for epoch in range(max(DOSES)):
-        shards = [BETWEEN.join(s) for one in sets if one.dose > epoch for s in one.shards()]
+        shards = [
+            BETWEEN.join(map(answered, shard))
+            for one in sets
+            if one.dose > epoch
+            for shard in one.shards()
+        ]
         losses = []
         for i in rng.permutation(len(shards)):
             ids = torch.tensor([_ids(tokenizer, shards[i])])
@@ -124,35 +164,63 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
 
 
 def test_set(model: Any, tokenizer: Any, one: ItemSet, seed: int) -> dict[str, float]:
-    """p-values of the signals on one set, with the rank and area behind them."""
+    """p-values of the log-probability signals on one set, with what is behind them."""
     rng = np.random.default_rng(seed)
     texts = []
     for shard in one.shards():
+        said = [item.question for item in shard]
         orders = [rng.permutation(len(shard)) for _ in range(SHUFFLES)]
-        texts += [BETWEEN.join(shard)] + [BETWEEN.join(shard[i] for i in o) for o in orders]
+        texts += [BETWEEN.join(said)] + [BETWEEN.join(said[i] for i in o) for o in orders]
     totals = np.array([t.total for t in token_log_probs(model, tokenizer, texts)])
     totals = totals.reshape(SHARDS, 1 + SHUFFLES)
     order = order_test(totals[:, 0], totals[:, 1:])
-    scored = token_log_probs(model, tokenizer, [*one.texts, *one.reference])
-    plus = membership_test(*_split([_plus(t) for t in scored]))
-    plain = membership_test(*_split([min_k(t.log_probs) for t in scored]))
+    texts = [text for item in one.items for text in reordered(item, rng)]
+    scored = token_log_probs(model, tokenizer, texts)
+    plus, plain = (np.array(list(map(f, scored))).reshape(ITEMS, -1) for f in (_plus, _plain))
+    unseen = token_log_probs(model, tokenizer, [item.text() for item in one.reference])
+    own = scored[:: 1 + REORDERINGS]
+    options = order_test(plus[:REORDERED, 0], plus[:REORDERED, 1:])
     return {
         "order": order.p,
-        "order_t": order.p_t,
         "rank": order.rank,
-        "mink": plus.p,
-        "auc_mink": plus.auc,
-        "mink_plain": plain.p,
-        "auc_mink_plain": plain.auc,
+        "mink": options.p,
+        "mink_rank": options.rank,
+        "mink_all_items": order_test(plus[:, 0], plus[:, 1:]).p,
+        "mink_plain": order_test(plain[:REORDERED, 0], plain[:REORDERED, 1:]).p,
+        "mink_unseen": membership_test(list(map(_plus, own)), list(map(_plus, unseen))).p,
+        "run": 2 * min(order.p, options.p),
     }
+
+
+def right(model: Any, tokenizer: Any, items: Sequence[Lettered], forms: Sequence[Form]) -> Grades:
+    """Whether the likeliest letter is the right one, for each item in its form: (n,)."""
+    import torch
+
+    grades = []
+    for item, form in zip(items, forms, strict=True):
+        prompt, gold = form.asked(item)
+        letters = [tokenizer(f" {a}", add_special_tokens=False)["input_ids"][0] for a in LETTERS]
+        with torch.inference_mode():
+            logits = model(torch.tensor([_ids(tokenizer, prompt)])).logits[0, -1]
+        best = int(logits[letters[: len(item.options)]].argmax())
+        grades.append(float(best == gold))
+    return np.array(grades)
+
+
+def both_forms(model: Any, tokenizer: Any, one: ItemSet, seed: int) -> tuple[Grades, Grades]:
+    """Grades as published and reworded; the same rewording for every model."""
+    rng = np.random.default_rng(seed)
+    plain = [Form(tuple(range(len(item.options)))) for item in one.items]
+    other = [reworded(item, rng) for item in one.items]
+    return right(model, tokenizer, one.items, plain), right(model, tokenizer, one.items, other)
 
 
 def _plus(scored: TokenLogProbs) -> float:
     return min_k_plus_plus(scored.log_probs, scored.means, scored.deviations)
 
 
-def _split(scores: list[float]) -> tuple[list[float], list[float]]:
-    return scores[:ITEMS], scores[ITEMS:]
+def _plain(scored: TokenLogProbs) -> float:
+    return min_k(scored.log_probs)
 
 
 def measure(planted: int, clean: int, rate: float, cache: Path, seed: int) -> dict[str, object]:
@@ -164,19 +232,28 @@ def measure(planted: int, clean: int, rate: float, cache: Path, seed: int) -> di
     begin = time.process_time()
     model, tokenizer = _load(cache)
     sets = item_sets(planted, clean, seed)
+    twin = [both_forms(model, tokenizer, one, seed + i) for i, one in enumerate(sets)]
     loss = plant(model, tokenizer, sets, rate, seed)
     trained = time.process_time()
+    found = []
+    for i, one in enumerate(sets):
+        own = both_forms(model, tokenizer, one, seed + i)
+        before = np.array([twin[i][0]]), np.array([twin[i][1]])
+        gaps = {"gap": paraphrase_gap(*own, before), "gap_alone": paraphrase_gap(*own)}
+        found.append({name: gap.p for name, gap in gaps.items()})
+        found[-1] |= {"gap_size": gaps["gap"].gap, "accuracy": float(own[0].mean())}
     model = model.to(torch.bfloat16)  # twice as fast to read, and what is served in real life
-    found = [test_set(model, tokenizer, one, seed + i) for i, one in enumerate(sets)]
+    for i, one in enumerate(sets):
+        found[i] |= test_set(model, tokenizer, one, seed + i)
     doses = np.array([one.dose for one in sets])
     report: dict[str, object] = {}
-    for signal in ("order", "mink", "order_t", "mink_plain"):
+    for signal in SIGNALS:
         p = np.array([one[signal] for one in found])
         report |= _rate(f"power_{signal}", p[doses > 0])
         for dose in DOSES:
             report |= _rate(f"power_{signal}_seen_{dose}", p[doses == dose])
         report |= _rate(f"false_positive_{signal}", p[doses == 0])
-    for name in ("rank", "auc_mink", "auc_mink_plain"):
+    for name in ("rank", "mink_rank", "gap_size", "accuracy"):
         values = np.array([one[name] for one in found])
         report[f"{name}_planted"] = round(float(values[doses > 0].mean()), 3)
         report[f"{name}_clean"] = round(float(values[doses == 0].mean()), 3)
@@ -189,6 +266,8 @@ def measure(planted: int, clean: int, rate: float, cache: Path, seed: int) -> di
             "items_per_set": ITEMS,
             "shards": SHARDS,
             "shuffles": SHUFFLES,
+            "reordered_items": REORDERED,
+            "reorderings": REORDERINGS,
             "doses": list(DOSES),
             "learning_rate": rate,
             "last_loss": round(loss, 3),
@@ -223,7 +302,7 @@ def main() -> int:
     parser.add_argument("--planted", type=int, default=9, help="sets to train on")
     parser.add_argument("--clean", type=int, default=24, help="sets to leave out")
     parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="of learning")
-    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--cache", type=Path, default=user_cache_path("mirror"))
     parser.add_argument("--json", action="store_true", help="on one line")
     given = parser.parse_args()

@@ -1,9 +1,13 @@
 """How well Mirror routes: ``python -m evals.routing --data DIR [--cache DIR] --json``.
 
 - ``alpaca``: pools of AlpacaEval models. Routers see answers to a random subset of prompts and,
-  for ``mirror``, facts; never a rating of AlpacaEval. Truth: the published length-controlled win
-  rate of each model, weighed by the share of prompts a router gives it (so a router gains nothing
-  here by suiting the model to the prompt). ``recovered`` = (router - random) / (best - random).
+  for ``mirror``, what is known of the models elsewhere (``evals.routing_facts``); never a rating of
+  AlpacaEval, nor the length of an answer. Truth: the published length-controlled win rate of each
+  model, weighed by the share of prompts a router gives it (so a router gains nothing here by
+  suiting the model to the prompt). ``recovered`` = (router - random) / (best - random). One number
+  was chosen with ratings in sight, the share of prior against agreement, on half of the families;
+  ``held_out`` are pools of the other half. ``without_*`` leave out one ingredient, ``known_alone``
+  the answers; ``wrong_prior`` and ``wrong_families`` deal knowledge out at random: the controls.
 - ``llmrouter``: accuracy on prompts held out, five folds.
 - ``smoothie_parity``: rank correlation of global weights with those the Smoothie authors
   published, on trials whose columns are aligned, from another embedding model and fewer prompts.
@@ -20,14 +24,16 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evals.routing_pools import Alpaca, alpaca, measure_null, measure_pools
+from evals.routing_pools import Alpaca, alpaca, choose_share, measure_null, measure_pools
+from evals.routing_usecase import measure_healthcare
 from memory.errors import MirrorError
 from tools.clients.embedder import OnnxEmbedder
-from tools.methods import cluster_router, smoothie
+from tools.methods import cluster_router, routing, smoothie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,6 +53,11 @@ class Embedded:
         self._embedder = embedder
         self._cache = cache
 
+    @property
+    def name(self) -> str:
+        """The embedder's."""
+        return self._embedder.name
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n texts) -> (n, d) float32 rows of length 1."""
         chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
@@ -64,15 +75,29 @@ class Embedded:
         return vectors
 
 
-def measure_alpaca(pool_data: Alpaca, pools: int, seed: int) -> dict[str, Any]:
-    """Random pools, pools crowded by three weak siblings, and pools holding a constant answer."""
+def measure_alpaca(data: Alpaca, pools: int, seed: int) -> dict[str, Any]:
+    """Random pools, pools crowded by three weak siblings, and pools holding a constant answer.
+
+    ``held_out``: pools of the half of the families on which nothing was chosen.
+    """
+    share, tried = choose_share(data, min(pools, 500), seed + 10)
+    everyone, other = data.honest(), data.half(1)
+
+    def measured(among: NDArray[np.intp], siblings: int, n: int) -> dict[str, Any]:
+        return measure_pools(data, among, n, seed + siblings, siblings=siblings, share=share)
+
     return {
-        "models": len(pool_data.names),
-        "prompts_embedded": len(pool_data.prompts),
-        "known_of_models": pool_data.coverage(),
-        "random_pools": measure_pools(pool_data, pools, seed, siblings=0),
-        "weak_siblings": measure_pools(pool_data, pools, seed + 1, siblings=3),
-        "null_model": measure_null(pool_data, min(pools, 500), seed + 2),
+        "models": len(data.names),
+        "prompts_embedded": len(data.prompts),
+        "share": share,
+        "shares_tried_on_the_first_half": tried,
+        "random_pools": measured(everyone, 0, pools),
+        "weak_siblings": measured(everyone, 3, pools),
+        "held_out": {
+            "random_pools": measured(other, 0, max(pools // 2, 1)),
+            "weak_siblings": measured(other, 3, max(pools // 2, 1)),
+        },
+        "null_model": measure_null(data, min(pools, 500), seed + 2, share),
     }
 
 
@@ -106,7 +131,7 @@ def measure_llmrouter(folder: Path, embedded: Embedded, seed: int = 0) -> dict[s
                 seen, truth, regions=regions[-1], costs=prices, cost_weight=0.05, seed=seed
             )
         for name, router in fitted.items():
-            picks[name][test] = cluster_router.choose(router.weights(prompts[test]))
+            picks[name][test] = routing.choose(router.weights(prompts[test]))
     every = np.arange(len(rows))
     report: dict[str, Any] = {
         name: round(float(scores[every, chosen].mean()), 4) for name, chosen in picks.items()
@@ -152,6 +177,16 @@ def measure_parity(folder: Path, embedded: Embedded, prompts: int) -> dict[str, 
     return {"rank_correlation": round(float(mean), 3), "trials": trials, "prompts": len(rows)}
 
 
+def healthcare(data: Path, cache: Path | None) -> dict[str, Any]:
+    """RELM's table 5 on ACI-Bench (``evals.routing_usecase``)."""
+    folder = data / "usecases" / "aci_bench"
+    embedded = Embedded(OnnxEmbedder(), cache)
+    if cache is not None:
+        return measure_healthcare(folder, embedded, cache)
+    with TemporaryDirectory() as made:
+        return measure_healthcare(folder, embedded, Path(made))
+
+
 def subset(total: int, size: int) -> list[int]:
     """``size`` of ``total`` rows, at random but always the same, in order."""
     chosen = np.random.default_rng(0).choice(total, min(size, total), replace=False)
@@ -172,10 +207,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="folder for embeddings; none: made anew")
     parser.add_argument("--pools", type=int, default=2000)
-    parser.add_argument("--prompts", type=int, default=60, help="AlpacaEval prompts to embed")
+    parser.add_argument("--prompts", type=int, default=120, help="AlpacaEval prompts to embed")
     parser.add_argument("--parity-prompts", type=int, default=160)
     parser.add_argument("--only", choices=["alpaca", "llmrouter", "smoothie_parity"])
     parser.add_argument("--json", action="store_true", help="on one line")
+    parser.add_argument("--usecase", choices=["healthcare"], help="RELM's table 5 instead")
     given = parser.parse_args(arguments)
     if given.cache:
         given.cache.mkdir(parents=True, exist_ok=True)
@@ -197,6 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder / "smoothie_alpaca", embedded, given.parity_prompts
         ),
     }
+    if given.usecase:
+        parts = {"healthcare": lambda: healthcare(given.data, given.cache)}
     wanted = [given.only] if given.only else list(parts)
     try:
         report = {name: parts[name]() for name in wanted}

@@ -1,7 +1,7 @@
 """Conversations: LangGraph checkpoints in SQLite, one writer per thread.
 
-The only module of ``memory`` that knows LangGraph, and only inside functions: listing or
-locking a thread doesn't load it.
+With ``memory.checkpoints`` the only module of ``memory`` that knows LangGraph, and only inside
+functions: locking a thread doesn't load it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from inspect import isclass
 from typing import TYPE_CHECKING
 
 from memory import records
 from memory.errors import ThreadBusy, UnknownThread
 from memory.sqlite import clear_errors, connect
+from memory.talk import Talk
 
 if TYPE_CHECKING:
     import sqlite3
@@ -63,13 +65,18 @@ class Conversations:
     def checkpointer(self) -> SqliteSaver:
         """The saver to compile the graph with; always the same object."""
         if self._saver is None:
-            from langgraph.checkpoint.sqlite import SqliteSaver
+            from memory.checkpoints import WholeSaver
 
-            saver = SqliteSaver(self._open(), serde=serializer())
+            saver = WholeSaver(self._open(), serde=serializer())
             with clear_errors(self.path):
                 saver.setup()
             self._saver = saver
         return self._saver
+
+    @cached_property
+    def talk(self) -> Talk:
+        """What was said beside the state machine, in a file next to the checkpoints."""
+        return Talk(self.path.with_name("talk.sqlite"))
 
     def threads(self) -> list[Thread]:
         """Every conversation, the most recently active first."""
@@ -128,6 +135,7 @@ class Conversations:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._saver = None
+        self.talk.close()
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

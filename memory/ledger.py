@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from memory.errors import NotApproved
 from memory.records import (
     Approval,
+    Arm,
     ChatReply,
     Contamination,
     Forecast,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from memory.records import Arm, Plan
+    from memory.records import Plan
 
 # A tenth of a micro-dollar: what float sums of thousands of items may be off by.
 ROUNDING_USD = 1e-7
@@ -150,7 +151,8 @@ class Ledger:
 
         Raises:
             NotApproved: the answer was not yes or was never recorded, the plan changed, the cap
-                is above the plan's, or another run or another approval holds the place.
+                is above the plan's, it would run code that was not ticked, or another run or
+                another approval holds the place.
         """
         _check(plan, approval)
         cap = plan.cap_usd if approval.cap_usd is None else approval.cap_usd
@@ -227,7 +229,7 @@ class Ledger:
         with writing(self._connection, self.path) as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?, ?)",
-                (_arm(arm), result.benchmark, protocol, result.item, result.model_dump_json()),
+                (arm.identity, result.benchmark, protocol, result.item, result.model_dump_json()),
             )
 
     def done(self, arm: Arm, benchmark: str, protocol: str) -> dict[str, ItemResult]:
@@ -235,11 +237,26 @@ class Ledger:
         rows = self._select(
             "SELECT item, record FROM results"
             " WHERE arm = ? AND benchmark = ? AND protocol = ? ORDER BY rowid",
-            _arm(arm),
+            arm.identity,
             benchmark,
             protocol,
         )
         return {item: ItemResult.model_validate_json(record) for item, record in rows}
+
+    def answers(self, benchmark: str, protocol: str) -> list[tuple[Arm, ItemResult]]:
+        """Every result kept of a benchmark under a protocol, whichever arm and run; oldest first.
+
+        Empty, and no file is made, when there never was one.
+        """
+        if not self.path.exists():
+            return []
+        query = (
+            "SELECT arm, record FROM results WHERE benchmark = ? AND protocol = ? ORDER BY rowid"
+        )
+        return [
+            (Arm.model_validate_json(arm), ItemResult.model_validate_json(record))
+            for arm, record in self._select(query, benchmark, protocol)
+        ]
 
     def expect(self, forecast: Forecast) -> None:
         """Write an estimate down before the work; the first one of a run and ``what`` stays."""
@@ -248,7 +265,7 @@ class Ledger:
                 "INSERT OR IGNORE INTO forecasts VALUES (?, ?, ?, ?, ?)",
                 (
                     forecast.run,
-                    _arm(forecast.arm),
+                    forecast.arm.identity,
                     forecast.benchmark or "",
                     forecast.what,
                     forecast.model_dump_json(),
@@ -268,17 +285,19 @@ class Ledger:
         with writing(self._connection, self.path) as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO checks VALUES (?, ?, ?, ?)",
-                (_arm(arm), found.benchmark, key, found.model_dump_json()),
+                (arm.identity, found.benchmark, key, found.model_dump_json()),
             )
 
     def check(self, arm: Arm, benchmark: str, key: str) -> Contamination | None:
         """What was found of exactly this arm under ``key``; None when it was never paid for."""
         query = "SELECT record FROM checks WHERE arm = ? AND benchmark = ? AND check_key = ?"
-        rows = self._select(query, _arm(arm), benchmark, key)
+        rows = self._select(query, arm.identity, benchmark, key)
         return Contamination.model_validate_json(rows[0][0]) if rows else None
 
     def checks(self) -> list[Contamination]:
-        """Everything that was ever found, oldest first."""
+        """Everything that was ever found, oldest first; looking makes no file."""
+        if not self.path.exists():
+            return []
         rows = self._select("SELECT record FROM checks ORDER BY rowid")
         return [Contamination.model_validate_json(record) for (record,) in rows]
 
@@ -358,12 +377,12 @@ def _check(plan: Plan, approval: Approval) -> None:
             f"The approval's cap ${approval.cap_usd} is not within the plan's"
             f" ${plan.cap_usd:.2f}; change the plan's cap and approve that."
         )
+    if unknown := [tick for tick in plan.trusted if tick not in approval.trust]:
+        raise NotApproved(
+            f"The plan would run code that comes with {unknown[0]}, and the approval does not say"
+            " that it may; tick it, or drop that arm."
+        )
 
 
 def _id(approval: Approval) -> str:
     return hashlib.sha256(approval.model_dump_json().encode()).hexdigest()[:16]
-
-
-def _arm(arm: Arm) -> str:
-    """What makes two arms the same thing to measure: everything but its remark."""
-    return arm.model_dump_json(exclude={"note"})

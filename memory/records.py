@@ -78,6 +78,46 @@ class Model(Record):
     provenance: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
+# --- what texts say of a model ----------------------------------------------------------
+
+
+class Characteristic(Record):
+    """One thing that a text about a model says of it, in that text's own words.
+
+    ``question``: which of the questions it answers (``prompts.questions``). ``value``: one choice,
+    one name, a sentence, or a number as text with ``number`` in the question's unit. ``quote``: a
+    span of ``source`` as a reader sees it. ``origin``: "read" by a language model, found by a
+    "rule", or "inherited" from a relative. ``confidence`` in (0, 1].
+    """
+
+    question: str
+    value: str
+    number: float | None = None
+    source: str
+    quote: str
+    confidence: float = Field(gt=0.0, le=1.0)
+    origin: Literal["read", "rule", "inherited"]
+
+
+class Characterization(Record):
+    """What the sources of one model say of it, all of it claimed by whoever wrote them.
+
+    ``content``: SHA-256 over the sources; ``reader``: rules or model, with their version.
+    ``dropped``: why an answer was left out -> how many. ``notes``: which sources could not be
+    read, and why. ``usd``: what reading cost.
+    """
+
+    model: str
+    content: str
+    reader: str
+    at: str
+    sources: tuple[str, ...]
+    characteristics: tuple[Characteristic, ...]
+    dropped: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    usd: float = 0.0
+
+
 # --- the request ------------------------------------------------------------------------
 
 LicenceUse = Literal["commercial", "derivative", "network"]
@@ -294,7 +334,11 @@ class Funnel(Record):
 
 
 class Candidate(Record):
-    """A surviving model with its relevance σ_model in [0, 1] and why it matched."""
+    """A surviving model with its relevance σ_model in [0, 1] and why it matched.
+
+    ``claimed``: what its own sources say that fits the request, each with its quote; ``raised``:
+    what these claims add to ``stated``, the σ by facts alone (None: no source was read).
+    """
 
     model: str
     sigma: float
@@ -302,13 +346,21 @@ class Candidate(Record):
     also_matched: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    claimed: tuple[Characteristic, ...] = ()
+    stated: float | None = None
+    raised: float = 0.0
+
+    @property
+    def place(self) -> float:
+        """What orders candidates: σ with its raise, also where both together pass 1."""
+        return self.sigma if self.stated is None else self.stated + self.raised
 
 
 class BenchmarkChoice(Record):
     """A recommended benchmark (an lm-eval task), its weight σ_benchmark and the reason.
 
     ``metric`` is lm-eval's name; ``items_source`` names the installed items, None if none;
-    ``available`` counts them where that is known.
+    ``available`` counts them where that is known; ``samples``: items that stand for the others.
     """
 
     task: str
@@ -318,6 +370,7 @@ class BenchmarkChoice(Record):
     metric: str = "acc"
     items_source: str | None = None
     available: int | None = None
+    samples: tuple[str, ...] = ()
 
 
 # --- the score matrix P_ij --------------------------------------------------------------
@@ -384,7 +437,8 @@ class Prediction(Record):
 class Selected(Record):
     """One member of S* (RELM Eq. 1): s = α σ_model + (1-α) Σ_j σ_bench(j) P_ij.
 
-    Of its ``cells``, ``known_cells`` are observed and ``predicted_cells`` predicted.
+    Of its ``cells``, ``known_cells`` are observed and ``predicted_cells`` predicted. ``related``:
+    its standing in [0, 1] by ``related_cells`` scores on other benchmarks; None: it has none.
     """
 
     model: str
@@ -394,6 +448,16 @@ class Selected(Record):
     known_cells: int
     cells: int
     predicted_cells: int = 0
+    related: float | None = None
+    related_cells: int = 0
+
+
+class Balance(Record):
+    """The weights of Eq. 1: ``alpha`` of relevance against benchmarks, ``beta`` of exploitation
+    against exploration (a model is chosen when β s > 1 - β)."""
+
+    alpha: float = Field(0.5, ge=0.0, le=1.0)
+    beta: float = Field(0.9, ge=0.0, le=1.0)
 
 
 # --- contamination ----------------------------------------------------------------------
@@ -443,6 +507,8 @@ class Arm(Record):
     """A thing to measure: a model at a precision, through a back end.
 
     ``model == CONSTANT`` is the constant-answer baseline that every candidate must beat.
+    ``download``: bytes that must be fetched from the Hub first. ``code``: Python files that come
+    with the weights and run when they are loaded; ``trusted``: a person said they may.
     """
 
     name: str
@@ -452,6 +518,19 @@ class Arm(Record):
     precision: str | None = None
     revision: str | None = None
     note: str = ""
+    download: int = 0
+    code: tuple[str, ...] = ()
+    trusted: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What makes two arms the same thing to measure: not the remark, nor how they got here."""
+        return self.model_dump_json(exclude={"note", "download", "code", "trusted"})
+
+    @property
+    def tick(self) -> str:
+        """What a person trusts when they let the arm's code run: the model at this revision."""
+        return f"{self.model}@{self.revision}"
 
 
 CONSTANT = "constant-answer"
@@ -487,8 +566,9 @@ class Step(Record):
 class Plan(Record):
     """What the machine asks money (or machine time) for. Approved by hash, never by position.
 
-    ``gpu_usd_per_hour``: the rate assumed for a rented GPU; None when nothing is rented. ``notes``:
-    what a person must know of the judges and examples before saying yes.
+    ``gpu_usd_per_hour``: the rate assumed for a rented GPU; None when nothing is rented.
+    ``waiting``: steps of arms whose own code nobody has said may run; they are no part of the run.
+    ``notes``: what a person must know of the judges and examples before saying yes.
     """
 
     thread: str
@@ -500,6 +580,7 @@ class Plan(Record):
     registry: str = ""
     requirements: str = ""
     gpu_usd_per_hour: float | None = None
+    waiting: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -517,18 +598,27 @@ class Plan(Record):
         """Expected minutes of all steps, one after another."""
         return sum(step.minutes for step in self.steps)
 
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The ticks its steps rest on: models at a revision whose own code will run."""
+        return tuple(dict.fromkeys(step.arm.tick for step in self.steps if step.arm.trusted))
+
 
 class Approval(Record):
-    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``."""
+    """A person's answer to one plan. Only ``approve`` spends, and only up to ``cap_usd``.
+
+    ``trust``: the ticks (model@revision) given with it; no other model's own code is run.
+    """
 
     plan: str
-    decision: Literal["approve", "edit", "drop", "refuse"]
+    decision: Literal["approve", "edit", "drop", "trust", "refuse"]
     by: str
     surface: str
     at: str
     cap_usd: float | None = None
     drop: tuple[str, ...] = ()
     reason: str = ""
+    trust: tuple[str, ...] = ()
 
 
 class ItemResult(Record):
@@ -578,6 +668,72 @@ class Comparison(Record):
     high: float
     p: float
     n: int
+
+
+# --- routing ----------------------------------------------------------------------------
+
+
+class RouteMember(Record):
+    """An arm that prompts may be sent to: its mean grade over ``n`` answers (None: none graded).
+
+    ``seconds`` and ``usd`` are means of an answer, as the ledger has them.
+    """
+
+    name: str
+    model: str
+    n: int
+    mean: float | None = None
+    seconds: float = 0.0
+    usd: float = 0.0
+
+
+class RouteRegion(Record):
+    """``n`` prompts that are alike, some in words, and each member's mean grade among them.
+
+    ``graded`` counts each member's grades there; the means are drawn towards its mean everywhere.
+    """
+
+    n: int
+    examples: tuple[str, ...]
+    best: str
+    means: dict[str, float]
+    graded: dict[str, int]
+
+
+class RouteGain(Record):
+    """Mean grade of routed answers and of the best single member's on ``n`` prompts held out."""
+
+    routed: float
+    single: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+class Routing(Record):
+    """Which member answers which prompts, learnt from answers that were paid for, and why.
+
+    ``basis``: what it was learnt from, grades or (where none is known) the answers alone; "nothing"
+    where there was no choice to learn. ``pays`` False: ``best`` should answer everything.
+    ``chars_in`` and ``chars_out``: letters of a typical prompt and answer.
+    """
+
+    run: str
+    at: str
+    benchmark: str
+    instruction: str
+    embedder: str
+    basis: Literal["grades", "answers", "nothing"]
+    members: tuple[RouteMember, ...]
+    regions: tuple[RouteRegion, ...] = ()
+    gain: RouteGain | None = None
+    pays: bool
+    best: str | None
+    reason: str
+    chars_in: float = 0.0
+    chars_out: float = 0.0
 
 
 # --- the judge --------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jinja2 import Environment, StrictUndefined, Template
@@ -55,7 +56,12 @@ def _template(text: str) -> Template:
 @cache
 def load(name: str) -> Prompt:
     """Read ``prompts/<name>.md``."""
+    meta, text = read(name)
+    return Prompt(name, int(meta["version"]), frozenset(meta["inputs"]), text)
+
+
+def read(name: str) -> tuple[dict[str, Any], str]:
+    """All front matter of ``prompts/<name>.md``, and its text."""
     raw = (HERE / f"{name}.md").read_text("utf-8")
     _, front, text = raw.split("---\n", 2)
-    meta = yaml.safe_load(front)
-    return Prompt(name, int(meta["version"]), frozenset(meta["inputs"]), text.strip())
+    return yaml.safe_load(front), text.strip()

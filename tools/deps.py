@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memory.calibrations import Calibrations
+    from memory.characterizations import Characterizations
     from memory.example_sets import ExampleSets
     from memory.findings import Findings
     from memory.ledger import Ledger
     from memory.records import Arm, BenchmarkChoice, ChatReply, ItemResult, Model
     from memory.registry import Registry
     from memory.scores import Scores
+    from tools.characterizing.sources import Sources
     from tools.clients.hub import Hub
+    from tools.clients.hub_download import Downloads
+    from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
     from tools.judging.chat import PricedChat
 
@@ -94,6 +98,14 @@ class Reader(Protocol):
 
     def published(self, benchmark: str) -> list[list[str]]:
         """Runs of texts as the benchmark's file has them, all of one length; empty: unknown."""
+        ...
+
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """``count`` questions with options in the file's order, always the same; empty: none."""
+        ...
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Whether ``log_probs`` says of this arm how likely each token is, and every other."""
         ...
 
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
@@ -166,6 +178,7 @@ class Deps:
 
     ``judges`` are those of the deployment; ``judge`` reaches any, by ``NAME`` or ``NAME=URL``, and
     raises BadRequest or NotApproved where its server or price is unknown.
+    ``sources`` and ``characterizations``: where texts about models are, and what they said.
     """
 
     clock: Callable[[], datetime]
@@ -184,6 +197,9 @@ class Deps:
     gpu_usd_per_hour: float = 2.0
     minutes: float = 2.0
     hub: Hub | None = None
+    downloads: Downloads | None = None
+    sources: Sources | None = None
+    characterizations: Characterizations | None = None
     progress: Callable[[Progress], None] = field(default=silent)
     judges: tuple[str, ...] = ()
     judge: Callable[[str], PricedChat] = field(default=nobody)

@@ -7,11 +7,12 @@ known, or made void by a later change of mind.
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TypedDict, cast
 
 # Not under TYPE_CHECKING: LangGraph evaluates these annotations when it builds the graph.
 from memory.records import (  # noqa: TC001
     Approval,
+    Balance,
     BenchmarkChoice,
     Candidate,
     Contamination,
@@ -23,27 +24,36 @@ from memory.records import (  # noqa: TC001
     Plan,
     Prediction,
     Requirements,
+    Routing,
     Score,
     Selected,
 )
 
 
 class Dossier(TypedDict, total=False):
-    """Keys in the order in which they become known; each is written by one tool or node."""
+    """Keys in the order in which they become known; each is written by one tool or node.
+
+    ``balance``: the weights of Eq. 1 that the person chose; None: the usual ones.
+    But for ``candidates``, which ``characterize`` orders anew; ``characterized`` counts those
+    whose sources were read.
+    """
 
     thread: str
     run: str
     request: str
     given: dict[str, object]
+    balance: Balance | None
     recalled: list[Finding] | None
     requirements: Requirements | None
     critical: Funnel | None
     important: Funnel | None
     candidates: list[Candidate] | None
+    characterized: int | None
     benchmarks: list[BenchmarkChoice] | None
     scores: list[Score] | None
     predicted: list[Prediction] | None
     selected: list[Selected] | None
+    routing: Routing | None
     plan: Plan | None
     approval: Approval | None
     measurements: list[Measurement] | None
@@ -55,15 +65,18 @@ class Dossier(TypedDict, total=False):
 
 
 VOID: Dossier = {
+    "balance": None,
     "recalled": None,
     "requirements": None,
     "critical": None,
     "important": None,
     "candidates": None,
+    "characterized": None,
     "benchmarks": None,
     "scores": None,
     "predicted": None,
     "selected": None,
+    "routing": None,
     "plan": None,
     "approval": None,
     "measurements": None,
@@ -73,3 +86,9 @@ VOID: Dossier = {
     "decision": None,
     "report": None,
 }
+
+
+def void_after(key: str) -> Dossier:
+    """What becomes void when ``key`` changes: everything that becomes known after it."""
+    keys = list(VOID)
+    return cast("Dossier", dict.fromkeys(keys[keys.index(key) + 1 :]))

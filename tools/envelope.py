@@ -59,6 +59,11 @@ def harmless(text: str) -> str:
     return _TURN.sub(lambda found: found[0] + " ", _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
+def visible(text: str) -> str:
+    """``text`` without the characters that a reader can't see, which may carry hidden words."""
+    return _UNSEEN.sub("", text)
+
+
 def opened(prompt: str, mark: str) -> tuple[str, list[str]]:
     """What a prompt says itself, and the texts enclosed in it under ``mark``, in order.
 

@@ -17,12 +17,13 @@ from memory.records import Candidate
 from memory.vectors import cache_file, cached_vectors
 from tools.characteristics_file import cached
 from tools.characterizer import Characteristics, facet_of, phrase
+from tools.characterizing import claims
 from tools.deps import Progress, silent
 from tools.methods.association import indicators
 from tools.methods.relevance import Relevance, relevance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 EXPLAINED = 5
 """At most so many labels explain a candidate."""
+
+KEPT, WELL_PLACED = 200, 50
+"""Candidates that stay after stage 2; so many of them for their related scores alone."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,9 @@ class SearchIndex:
             sigma=sigma,
             matched=tuple(said[k] for k in counted if k not in brought)[:EXPLAINED],
             also_matched=tuple(
-                f"{said[k]} because {labels[brought[k]]} co-occurs" for k in counted if k in brought
+                f"{said[k]} because {labels[brought[k]]} co-occurs with it"
+                for k in counted
+                if k in brought
             )[:EXPLAINED],
         )
 
@@ -121,15 +127,62 @@ class SearchIndex:
 def search(
     requirements: Requirements, registry: Registry, among: Collection[str], deps: Deps
 ) -> list[Candidate]:
-    """Rank the models named in ``among`` by σ_model, best first; of equals the larger.
-
-    Equal to two decimals, that is: where metadata can't tell models apart, size is the one prior
-    on quality that needs no score, and the requirements have capped it already.
+    """Rank the models named in ``among`` by σ_model, best first; see ``rank``.
 
     Rarity and associations are learned from the whole registry, however few survive. Raises
     ``MirrorError`` when the embedding model is not installed.
     """
     index = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
     ranked = index.search(requirements, deps.embedder, among)
-    sizes = {one.model: registry.models[one.model].params or 0 for one in ranked}
-    return sorted(ranked, key=lambda one: (-round(one.sigma, 2), -sizes[one.model]))
+    return overlaid(ranked, requirements, registry, deps)
+
+
+def rank(
+    index: SearchIndex,
+    requirements: Requirements,
+    registry: Registry,
+    among: Collection[str],
+    embedder: Embedder,
+) -> list[Candidate]:
+    """The models named in ``among`` by σ_model, best first; of equals the larger.
+
+    Equal to two decimals, that is: where metadata can't tell models apart, size is the one prior
+    on quality that needs no score, and the requirements have capped it already.
+    """
+    return _ordered(index.search(requirements, embedder, among), registry)
+
+
+def overlaid(
+    ranked: Sequence[Candidate], requirements: Requirements, registry: Registry, deps: Deps
+) -> list[Candidate]:
+    """The candidates best first, with what was read of their own sources laid over the facts."""
+    raised = claims.overlay(ranked, requirements, deps.characterizations, deps.embedder)
+    return _ordered(raised, registry)
+
+
+def _ordered(found: Sequence[Candidate], registry: Registry) -> list[Candidate]:
+    sizes = {one.model: registry.models[one.model].params or 0 for one in found}
+    return sorted(found, key=lambda one: (-round(one.place, 2), -sizes[one.model]))
+
+
+def explain(candidate: Candidate, most: int = 2) -> str:
+    """What a candidate matched, and what it matched besides because labels co-occur."""
+    parts = [", ".join(candidate.matched[:most])] if candidate.matched else []
+    if candidate.also_matched:
+        parts.append(f"also matched: {', '.join(candidate.also_matched[:most])}")
+    return "; ".join(parts)
+
+
+def shorten(ranked: list[Candidate], placed: Mapping[str, float]) -> list[Candidate]:
+    """The ``KEPT`` candidates worth looking up, in their order: most for what they are about.
+
+    ``WELL_PLACED`` of the seats go to those that did best on related benchmarks (``placed``), or
+    a general model that is better at the job would be lost before its scores are looked at.
+    """
+    first = ranked[: KEPT - WELL_PLACED]
+    others = [one for one in ranked[KEPT - WELL_PLACED :] if one.model in placed]
+    best = sorted(others, key=lambda one: -placed[one.model])[:WELL_PLACED]
+    chosen = {one.model for one in (*first, *best)}
+    spare = [one for one in ranked if one.model not in chosen][: KEPT - len(chosen)]
+    chosen.update(one.model for one in spare)
+    return [one for one in ranked if one.model in chosen]

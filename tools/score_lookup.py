@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
     from memory.records import Candidate, Contamination, Prediction
     from memory.scores import Matrix, Scores
+    from tools.scores.related import Related
+
+RELATED = 0.75
+"""The weight in Eq. 1 of what benchmarks related to the request say; the job's own share the rest.
+
+With ``ALPHA`` chosen on the development half of ``evals.recommend``.
+"""
+
+ALPHA = 0.25
+"""The weight of relevance σ against benchmarks in Eq. 1; of equals the larger was taken."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +112,12 @@ def select(
     scores: Sequence[Score],
     predicted: Sequence[Prediction] = (),
     suspected: Sequence[Contamination] = (),
+    related: Related | None = None,
     *,
-    alpha: float = 0.5,
+    alpha: float = ALPHA,
     beta: float = 0.9,
     k: int = 10,
+    share: float = RELATED,
 ) -> list[Selected]:
     """S* of RELM Eq. 1 over ``candidates``, largest s first.
 
@@ -113,6 +125,8 @@ def select(
     without one, trusted or not: even a prediction that is too vague to be cited has already been
     drawn towards its column's mean, which is what an empty cell would get. A score that is
     ``suspected`` of contamination counts by its weight there, the rest as if it were missing.
+    ``related`` is one more column, which has ``share`` of the benchmarks' weight: RELM sums over
+    all benchmarks, and those recommended are often ones that nobody was measured on.
     Other parameters as in ``tools.methods.selection.select``.
     """
     row = {candidate.model: i for i, candidate in enumerate(candidates)}
@@ -128,9 +142,16 @@ def select(
                 belief[place] = found.weight
     known = Counter(score.model for score in scores if score.benchmark in column)
     filled = np.sum(~np.isnan(grid), axis=1)
+    weights = [choice.weight for choice in benchmarks]
+    placed = related.value if related else {}
+    if placed:
+        total = sum(weights) or 1.0
+        weights = [*((1 - share) * weight / total for weight in weights), share]
+        others = [placed.get(candidate.model, np.nan) for candidate in candidates]
+        grid, belief = np.column_stack([grid, others]), np.column_stack([belief, np.ones(len(row))])
     result = selection.select(
         [candidate.sigma for candidate in candidates],
-        [choice.weight for choice in benchmarks],
+        weights,
         grid,
         belief=belief,
         alpha=alpha,
@@ -146,12 +167,18 @@ def select(
             known_cells=known[candidates[i].model],
             predicted_cells=int(filled[i]) - known[candidates[i].model],
             cells=len(column),
+            related=placed.get(candidates[i].model),
+            related_cells=related.cells.get(candidates[i].model, 0) if related else 0,
         )
         for i in result.chosen
     ]
 
 
-def shortlisted(selected: Sequence[Selected], predicted: Sequence[Prediction]) -> str:
+def shortlisted(
+    selected: Sequence[Selected],
+    predicted: Sequence[Prediction],
+    related: Related | None = None,
+) -> str:
     """One line: who leads by Eq. 1, and on how many observed and predicted cells that rests."""
     leading = ", ".join(f"{one.model} ({one.s:.2f})" for one in selected[:3])
     names = {one.model for one in selected}
@@ -161,7 +188,11 @@ def shortlisted(selected: Sequence[Selected], predicted: Sequence[Prediction]) -
         for part in ("known_cells", "predicted_cells", "cells")
     )
     line = f"Shortlist of {len(selected)} by Eq. 1: {leading}; of its {cells} cells {known} known"
-    return f"{line}, {filled} predicted ({trusted} reliably)" if filled else line
+    line += f", {filled} predicted ({trusted} reliably)" if filled else ""
+    placed = sum(one.related is not None for one in selected)
+    if related is None or not placed:
+        return line
+    return f"{line}; {placed} placed by related benchmarks ({', '.join(related.nearest)})"
 
 
 def doubted(scores: Sequence[Score], suspected: Sequence[Contamination]) -> str:

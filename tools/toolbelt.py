@@ -15,20 +15,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.errors import BadRequest, NothingSurvives
+from memory.records import Balance
 from tools import benchmark_recommender, registry_search, score_lookup
-from tools.choosing import constraints, funnel
+from tools.characterizing import shortlist
+from tools.choosing import community, constraints, funnel
+from tools.clients.advisor import advisor
 from tools.clients.items import available
 from tools.plans import planning
 from tools.real_task import own_task
 from tools.request import requirements
+from tools.routing import runs
 from tools.scores import prediction
+from tools.scores.related import related
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from memory.records import Candidate, Requirements
     from tools.deps import Deps
     from tools.dossier import Dossier
+    from tools.scores.related import Related
 
 
 T = TypeVar("T")
@@ -81,13 +87,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: its name, stage, the dossier key it fills, and its arguments' schema."""
+    """One tool: its name, stage, the dossier key it fills, and its arguments' schema.
+
+    ``applies``: whether this conversation has a use for it; else it is never offered.
+    """
 
     name: str
     stage: Stage
     fills: str
     arguments: type[Arguments]
     run: Callable[[Any, Dossier, Deps], Outcome]
+    applies: Callable[[Dossier], bool] = lambda _: True
 
     def schema(self) -> dict[str, object]:
         """The tool in OpenAI's function format."""
@@ -161,18 +171,23 @@ def rank_candidates(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     ranked = registry_search.search(needed, deps.registry, result.survivors, deps)
     lead = ", ".join(candidate.model for candidate in ranked[:3])
     text = f"{funnel.describe(result)}; most relevant: {lead}"
+    if why := registry_search.explain(ranked[0]):
+        text += f" (the first for {why})"
     return Outcome(text, {"important": result, "candidates": _kept(ranked, needed, deps)})
 
 
 def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Candidate]:
-    """The first 200 with what to mind about them, and any later one that can be measured here.
+    """The most promising with what to mind about them, and any that can be measured here.
 
     The state is written to disk after every step, so thousands of also-rans stay out of it.
     """
-    first, rest = ranked[:200], ranked[200:]
+    parents, copies = constraints.graph(deps.registry.models), funnel.variants(deps.registry.models)
+    names = [one.model for one in ranked]
+    first = registry_search.shorten(ranked, _related(needed, names, copies, deps).value)
+    kept = {one.model for one in first}
+    rest = [one for one in ranked if one.model not in kept]
     arms, _ = deps.runner.arms([deps.registry.models[one.model] for one in rest])
     here = {arm.model for arm in arms}
-    parents, copies = constraints.graph(deps.registry.models), funnel.variants(deps.registry.models)
     return [
         one.model_copy(
             update={
@@ -186,14 +201,33 @@ def _kept(ranked: list[Candidate], needed: Requirements, deps: Deps) -> list[Can
     ]
 
 
+def characterize(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: read what the leading candidates' own cards say, and order the equal ones by it."""
+    ranked, needed = _known(dossier.get("candidates")), _known(dossier.get("requirements"))
+    read = shortlist.read([one.model for one in ranked], deps)
+    if not read:
+        return Outcome("No card of a candidate is at hand to be read.", {"characterized": 0})
+    ordered = registry_search.overlaid(ranked, needed, deps.registry, deps)
+    said = sum(len(one.characteristics) for one in read)
+    lead = ", ".join(one.model for one in ordered[:3])
+    return Outcome(
+        f"Read the cards of {len(read)} candidates by rules: {said} characteristics, each quoted;"
+        f" leading: {lead}",
+        {"candidates": ordered, "characterized": len(read)},
+    )
+
+
 def recommend_benchmarks(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     """Stage 3: choose the benchmarks that say most about this job, the user's own first."""
     needed = _known(dossier.get("requirements"))
-    chosen = benchmark_recommender.recommend(needed, deps.catalogue, available())
+    advice = benchmark_recommender.advised(
+        needed, deps.catalogue, available(), advisor(deps.planner)
+    )
+    chosen = advice.choices
     if needed.examples is not None:
         chosen = own_task.as_benchmarks(deps.examples.get(needed.examples), chosen)
     text = "Benchmarks: " + ", ".join(f"{choice.task} ({choice.weight:.2f})" for choice in chosen)
-    return Outcome(text, {"benchmarks": chosen})
+    return Outcome(text + advice.note, {"benchmarks": chosen})
 
 
 def look_up_scores(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
@@ -209,24 +243,66 @@ def select_models(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
     candidates, benchmarks = _known(dossier.get("candidates")), _known(dossier.get("benchmarks"))
     scores = _known(dossier.get("scores"))
     names = [candidate.model for candidate in candidates]
+    copies = {candidate.model: candidate.variants for candidate in candidates}
     columns: dict[str, str | None] = {choice.task: None for choice in benchmarks}
     columns |= {score.benchmark: score.protocol for score in scores}
+    suspected = deps.ledger.checks()
     predicted = prediction.predict(
         names,
         columns,
         deps.scores.observations(),
         deps.registry,
-        {candidate.model: candidate.variants for candidate in candidates},
+        copies,
+        suspected,
     )
-    suspected = deps.ledger.checks()
-    selected = score_lookup.select(candidates, benchmarks, scores, predicted, suspected)
+    balance = dossier.get("balance") or Balance()
+    others = _related(_known(dossier.get("requirements")), names, copies, deps, columns)
+    selected = score_lookup.select(
+        candidates,
+        benchmarks,
+        scores,
+        predicted,
+        suspected,
+        others,
+        alpha=balance.alpha,
+        beta=balance.beta,
+    )
     arms, _ = deps.runner.arms([deps.registry.models[name] for name in names])
     kept = {one.model for one in selected} | {arm.model for arm in arms}
     predicted = [one for one in predicted if one.model in kept]
+    beside = community.signals([one.model for one in selected], deps.registry, deps.clock())
     return Outcome(
-        score_lookup.shortlisted(selected, predicted) + score_lookup.doubted(scores, suspected),
+        score_lookup.shortlisted(selected, predicted, others)
+        + score_lookup.doubted(scores, suspected)
+        + community.flagged(beside),
         {"selected": selected, "predicted": predicted},
     )
+
+
+def _related(
+    needed: Requirements,
+    models: list[str],
+    copies: Mapping[str, tuple[str, ...]],
+    deps: Deps,
+    leave_out: Collection[str] = (),
+) -> Related:
+    """What benchmarks related to the request say of ``models``."""
+    text = " ".join([needed.text, *needed.domains])
+    observed = deps.scores.observations()
+    return related(text, models, observed, deps.embedder, deps.cache, copies, leave_out=leave_out)
+
+
+def advise_routing(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
+    """Stage 3: say whether choosing a model per prompt pays, from answers already paid for."""
+    needed = _known(dossier.get("requirements"))
+    models = [candidate.model for candidate in _known(dossier.get("candidates"))]
+    found = runs.before(dossier["run"], models, _known(needed.examples), deps)
+    return Outcome(f"Routing: {found.reason}", {"routing": found})
+
+
+def _has_examples(dossier: Dossier) -> bool:
+    needed = dossier.get("requirements")
+    return needed is not None and needed.examples is not None
 
 
 def propose_plan(asked: Nothing, dossier: Dossier, deps: Deps) -> Outcome:
@@ -240,9 +316,11 @@ TOOLS = (
     Tool("record_requirements", Stage.UNDERSTAND, "requirements", Requirement, record_requirements),
     Tool("filter_registry", Stage.CRITICAL, "critical", Nothing, filter_registry),
     Tool("rank_candidates", Stage.IMPORTANT, "candidates", Nothing, rank_candidates),
+    Tool("characterize", Stage.CONTEXTUAL, "characterized", Nothing, characterize),
     Tool("recommend_benchmarks", Stage.CONTEXTUAL, "benchmarks", Nothing, recommend_benchmarks),
     Tool("look_up_scores", Stage.CONTEXTUAL, "scores", Nothing, look_up_scores),
     Tool("select_models", Stage.CONTEXTUAL, "selected", Nothing, select_models),
+    Tool("advise_routing", Stage.CONTEXTUAL, "routing", Nothing, advise_routing, _has_examples),
     Tool("propose_plan", Stage.CONTEXTUAL, "plan", Nothing, propose_plan),
 )
 
@@ -267,7 +345,8 @@ def offered(dossier: Dossier) -> list[Tool]:
 
 
 def _missing(tool: Tool, dossier: Dossier) -> bool:
-    return cast("dict[str, object]", dossier).get(tool.fills) is None
+    unknown = cast("dict[str, object]", dossier).get(tool.fills) is None
+    return unknown and tool.applies(dossier)
 
 
 def _known(value: T | None) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from agent.arguments.values import count, dollars, memory, size
+from agent.arguments.values import count, dollars, memory, size, tick
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,23 +27,38 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         "--refuse", action="store_true", help="refuse the plan: free evidence only"
     )
 
+    answering.add_argument(
+        "--trust-remote-code",
+        action="append",
+        type=tick,
+        metavar="MODEL@REVISION",
+        help="let Python that comes with this model's weights run; repeatable",
+    )
+
     select = commands.add_parser(
         "select", parents=[shown, answering], help="choose a model for a request"
     )
     select.add_argument("request", help="what the model must do, in plain words")
     _requirements(select)
     _examples(select)
-    chat = commands.add_parser("chat", parents=[shown], help="one request after another")
+    chat = commands.add_parser("chat", parents=[shown], help="talk: requests, questions, changes")
     _requirements(chat)
     resume = commands.add_parser(
         "resume", parents=[shown, answering], help="go on with a conversation"
     )
     resume.add_argument("--answer", metavar="TEXT", help="answer the question it waits on")
     resume.add_argument("thread")
+    say = commands.add_parser(
+        "say", parents=[shown, answering], help="say something more: why, compare, change, what if"
+    )
+    say.add_argument("thread")
+    say.add_argument("text", help="such as: why not Qwen?")
     report = commands.add_parser("report", help="show a run's report")
     report.add_argument("run")
     report.add_argument("--path", action="store_true", help="print the HTML file's path only")
     commands.add_parser("threads", help="list conversations")
+    mcp = commands.add_parser("mcp", help="serve other agents over MCP; no tool of it spends")
+    mcp.add_argument("--planner", metavar="MODEL", help="planning model, or 'rules'")
     doctor = commands.add_parser("doctor", help="what works on this machine, and what does not")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -86,7 +101,9 @@ def _examples(command: argparse.ArgumentParser) -> None:
 
 
 def given(args: argparse.Namespace) -> dict[str, object]:
-    """The requirements that flags state."""
+    """The requirements that flags state; none where the command takes none."""
+    if not hasattr(args, "max_params"):
+        return {}
     stated: dict[str, object] = {
         "max_params": args.max_params,
         "gpu_memory_gb": args.gpu_gb,

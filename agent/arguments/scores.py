@@ -79,7 +79,7 @@ def _cells(command: argparse.ArgumentParser, kind: Callable[[str], str]) -> None
 def _bring_in(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "source",
-        metavar="FILE|FOLDER|hub:MODEL|leaderboard:DATASET",
+        metavar="FILE|FOLDER|hub:MODEL|leaderboard:DATASET|leaderboards:official",
         help="lm-eval .json or a folder of them, .csv, .jsonl, a model card, .eval_results .yaml",
     )
     command.add_argument("--scale", type=scale, metavar="100", help="the values are percent")

@@ -42,3 +42,10 @@ def _number(text: str, least: float, what: str) -> float:
     if not (math.isfinite(value) and least <= value <= 1e9):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of {what}")
     return value
+
+
+def tick(text: str) -> str:
+    """'org/name@revision': a model whose own code may run, and only at that revision."""
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?@[\w.-]+", text.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} names no revision; write org/name@revision")
+    return text.strip()

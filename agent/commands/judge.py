@@ -12,9 +12,10 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.approving import approved, says_yes
 from memory.calibrations import Calibrations
 from memory.errors import BadRequest, MirrorError
-from memory.records import Approval, Arm, Plan, Step
+from memory.records import Arm, Plan, Step
 from prompts import library
 from tools.judging import calibrating, labelled
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.settings import Settings
-    from memory.ledger import Budget, Ledger
     from memory.records import Calibration, Interval
     from tools.deps import Chat, Progress
     from tools.judging.chat import Judge
@@ -103,10 +103,10 @@ def _approved(
     )
     cap = high if args.yes_up_to is None else min(args.yes_up_to, high)
     plan = _plan(chat, found, len(messages), (low, usd, high), cap, now)
-    if args.yes_up_to is None and not _says_yes():
+    if args.yes_up_to is None and not says_yes():
         sys.stderr.write("mirror: Nothing was asked. To approve it: --yes-up-to USD\n")
         return None
-    return Judge(chat, _budget(ledger, plan, settings.user, now), price, ledger)
+    return Judge(chat, approved(ledger, plan, settings.user, now), price, ledger)
 
 
 def _plan(
@@ -128,28 +128,6 @@ def _plan(
     )
     run = f"calibrate-{now[:10]}-{uuid.uuid4().hex[:8]}"
     return Plan(thread="judge-calibrate", run=run, steps=(step,), seed=0, cap_usd=cap)
-
-
-def _budget(ledger: Ledger, plan: Plan, user: str, now: str) -> Budget:
-    approval = Approval(
-        plan=plan.hash,
-        decision="approve",
-        by=user,
-        surface="terminal",
-        at=now,
-        cap_usd=plan.cap_usd,
-    )
-    ledger.record_approval(approval)
-    return ledger.open(plan, approval)
-
-
-def _says_yes() -> bool:
-    """Whether a person at a terminal typed yes; anything else is no."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        return False
-    sys.stderr.write("[a]pprove  [n]o (default) > ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("a", "approve", "y", "yes")
 
 
 def _show(progress: Progress) -> None:

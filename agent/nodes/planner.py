@@ -10,6 +10,7 @@ from agent.planners import server_errors
 from memory.errors import PlannerFailed
 from prompts import library
 from tools import toolbelt
+from tools.conversation.grounding import unsupported
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -46,7 +47,14 @@ def planner(state: State, runtime: Runtime[Deps]) -> State:
         raise failed(state, f"can't be used ({' '.join(str(error).split())[:200]})") from error
     if not isinstance(reply, AIMessage):
         raise failed(state, "answered with something that is no message")
-    return {"messages": [reply]}
+    return {"messages": [_grounded(reply, state)]}
+
+
+def _grounded(reply: AIMessage, state: State) -> AIMessage:
+    """The reply, silenced where it states a number that no tool and nobody gave it."""
+    sources = [str(m.content) for m in state["messages"] if not isinstance(m, AIMessage)]
+    invented = unsupported(str(reply.content), [state["request"], *sources])
+    return reply.model_copy(update={"content": ""}) if invented else reply
 
 
 def failed(state: State, what: str) -> PlannerFailed:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.state import answered
 from memory.errors import BadRequest
-from tools.plans import planning
+from tools.plans import planning, unknown_code
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def settle(state: State, runtime: Runtime[Deps]) -> State:
-    """Record the answer; edit the cap or drop arms. What can't be done is said and asked again."""
+    """Record the answer; edit the cap, drop arms or let some in that run code of their own.
+
+    What can't be done is said and asked again.
+    """
     plan, approval = answered(state)
     runtime.context.ledger.record_approval(approval)
     try:
@@ -27,6 +30,9 @@ def settle(state: State, runtime: Runtime[Deps]) -> State:
             plan = planning.with_cap(plan, approval.cap_usd)
         elif approval.decision == "drop":
             plan = planning.drop(plan, approval.drop)
+        elif approval.decision == "trust":
+            needed = state.get("requirements")
+            plan = unknown_code.trust(plan, approval.trust, needed.budget_usd if needed else None)
     except BadRequest as error:
         return {"complaint": str(error)}
     return {"plan": plan, "complaint": None}

@@ -14,9 +14,10 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from agent.session import Asked, Decided, Entered, Told
+from agent.session import Answered, Asked, Decided, Entered, Moved, Told
 from memory.records import Decision, Plan
 from tools.deps import Progress
+from tools.plans import unknown_code
 from tools.plans.planning import remarks
 from tools.plans.price_book import dollars
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agent.session import Event
+    from tools.conversation.explaining import Answer
 
 LABELS = {
     "recall_findings": "Memory",
@@ -73,6 +75,11 @@ class Drawing:
         self._stop_bars()
         if isinstance(event, Told):
             self._told(event)
+        elif isinstance(event, Answered):
+            self._answer(event.answer)
+        elif isinstance(event, Moved):
+            self.thread = event.thread
+            self._line("What if", f"beside the other conversation, in thread {event.thread}")
         elif isinstance(event, Entered) and event.node == "evaluate":
             self._line("Measuring", "each arm on the same random items; Ctrl-C keeps what is done")
         elif isinstance(event, Asked):
@@ -90,6 +97,16 @@ class Drawing:
             self._line(LABELS[event.tool], event.text)
         elif event.text and event.tool != "propose_plan":  # the plan itself is drawn when asked
             self._line("", event.text)
+
+    def _answer(self, answer: Answer) -> None:
+        self.console.print(escape(answer.text))
+        if answer.rows:
+            table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+            for name in answer.header:
+                table.add_column(escape(name), overflow="fold")
+            for row in answer.rows:
+                table.add_row(*map(escape, row))
+            self.console.print(table)
 
     def _line(self, label: str, text: str, style: str = "") -> None:
         self._row(label, f"[{style}]{escape(text)}[/]" if style else escape(text), "bold cyan")
@@ -164,10 +181,24 @@ class Drawing:
                 f"a rented 80 GB GPU at ${plan.gpu_usd_per_hour:.2f} an hour (an assumption: "
                 "set MIRROR_GPU_USD_PER_HOUR); this machine can't run it",
             )
+        self._arms(plan)
         if plan.not_measured:
             self._line("Not measured", _reasons(plan.not_measured))
         if plan.steps:
             self._line("Could change", plan.steps[0].could_change)
+
+    def _arms(self, plan: Plan) -> None:
+        """What arms bring along: downloads, and code of their own, ticked or not."""
+        for arm in dict.fromkeys(step.arm for step in plan.steps):
+            if arm.download:
+                self._line("Downloads", f"{arm.download / 1e9:.2g} GB: {arm.tick}")
+            if arm.trusted:
+                self._line("Runs code of", f"{arm.tick}: {', '.join(arm.code)}", "yellow")
+        for tick, arm in unknown_code.waiting(plan).items():
+            minutes = sum(step.minutes for step in plan.waiting if step.arm == arm)
+            files = ", ".join(arm.code)
+            told = f"{tick} would run its own {files} as you; {minutes:.1f} minutes"
+            self._line("Waits for trust", told, "yellow")
 
     def _decision(self, decision: Decision, report: str) -> None:
         self.console.print()

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from agent import wiring
-from agent.session import Asked, Decided, new_thread
+from agent.session import Answered, Asked, Decided, new_thread
 from agent.surfaces.drawing import Drawing
-from memory.errors import BadRequest, MirrorError
+from memory.errors import BadRequest
 from memory.records import Approval, Plan, Question
+from tools.plans import unknown_code
 from tools.real_task import authoring, examples
 from tools.real_task.sensitive import needs_consent
 from tools.real_task.synthesis import MOST
@@ -31,16 +32,17 @@ if TYPE_CHECKING:
     from agent.session import Event, Session
     from agent.settings import Settings
     from memory.records import ExampleSet
+    from tools.conversation.explaining import Answer
 
 DONE, WAITING = 0, 3
 
 
 def run(args: argparse.Namespace, settings: Settings, given: dict[str, object]) -> int:
-    """Select, chat or resume; returns the exit code."""
+    """Select, resume or say something more; returns the exit code."""
     session = wiring.connect(settings, args.planner)
     terminal = Terminal(session, args, settings.user)
-    if args.command == "chat":
-        return terminal.chat(given)
+    if args.command == "say":
+        return terminal.converse(args.thread, session.follow(args.thread, args.text))
     if args.command == "resume":
         return terminal.converse(args.thread, session.resume(args.thread))
     args.thread = new_thread(args.request)
@@ -77,8 +79,10 @@ class Terminal:
         self.args = args
         self.user = user
         self.given_answer: str | None = getattr(args, "answer", None)
+        self.ticks: list[str] = getattr(args, "trust_remote_code", None) or []
         self.console = Console(stderr=args.json, quiet=args.quiet)
         asked_here = sys.stdin is not None and sys.stdin.isatty()
+        self.answer: Answer | None = None
         self.interactive = asked_here and not (args.json or args.quiet)
 
     def keep_examples(self) -> str:
@@ -152,26 +156,15 @@ class Terminal:
             )
         return tuple((answer or "").split())
 
-    def chat(self, given: dict[str, object]) -> int:
-        """Requests one after another, until end of input."""
-        self.console.print("What should the model do? (an empty line ends)", style="dim")
-        code = DONE
-        while text := (self._read("> ") or "").strip():
-            self.args.thread = new_thread(text)
-            try:
-                code = self.converse(
-                    self.args.thread, self.session.say(self.args.thread, text, given)
-                )
-            except MirrorError as error:
-                code = stopped(str(error), error.exit_code)
-        return code
-
     def converse(self, thread: str, events: Iterator[Event]) -> int:
-        """Follow a thread to its end, or to a question that nobody here can answer."""
+        """Follow a thread to its end, or to a question that nobody here can answer.
+
+        A branch of the thread is followed in its place.
+        """
         while True:
-            last = self._show(thread, events)
+            last, thread = self._show(thread, events)
             if last is None:
-                return DONE
+                return self._answered(thread)
             if isinstance(last, Decided):
                 return self._conclude(thread, last)
             value = self._reply(last)
@@ -179,14 +172,17 @@ class Terminal:
                 return self._waiting(thread, last)
             events = self.session.answer(thread, last.interrupt, value)
 
-    def _show(self, thread: str, events: Iterator[Event]) -> Asked | Decided | None:
+    def _show(self, thread: str, events: Iterator[Event]) -> tuple[Asked | Decided | None, str]:
+        """Draw the events; the last that matters, and the thread they ended in."""
         last: Asked | Decided | None = None
         with Drawing(self.console, thread) as drawing:
             for event in events:
                 if isinstance(event, Asked | Decided):
                     last = event
+                elif isinstance(event, Answered):
+                    self.answer = event.answer
                 drawing.show(event)
-        return last
+        return last, drawing.thread
 
     def _reply(self, asked: Asked) -> str | Approval | None:
         if isinstance(asked.about, Question):
@@ -209,7 +205,10 @@ class Terminal:
             cap = max(cap - spent, 0.0)
         if self.args.refuse:
             return self._approval(plan, "refuse")
-        if not any(step.here for step in plan.steps) and (self.interactive or cap is not None):
+        if ticks := self._ticks(plan):
+            return self._approval(plan, "trust").model_copy(update={"trust": ticks})
+        here = any(step.here for step in plan.steps) or (self.interactive and plan.waiting)
+        if not here and (self.interactive or cap is not None):
             self.console.print("A price, not a run: nothing of this plan can run here.")
             return self._approval(plan, "refuse")
         if cap is not None and cap >= plan.cap_usd:
@@ -218,9 +217,23 @@ class Terminal:
             return self._approval(plan, "edit").model_copy(update={"cap_usd": cap})
         return self._prompt(plan) if self.interactive else None
 
+    def _ticks(self, plan: Plan) -> tuple[str, ...]:
+        """The ticks given by flags that ``plan`` waits for; one that it never did is said once.
+
+        Raises:
+            BadRequest: a model waits at another revision.
+        """
+        found = {name: unknown_code.tick_of(plan, name) for name in self.ticks}
+        for name in [name for name in self.ticks if found[name] is None]:
+            self.ticks.remove(name)
+            if name not in plan.trusted:
+                self.console.print(f"{name} changes nothing: no such arm waits for a tick.")
+        return tuple(tick for tick in found.values() if tick)
+
     def _prompt(self, plan: Plan) -> Approval | None:
         """Only a word that can't mean anything else approves; whatever is not understood is no."""
-        line = self._read("[a]pprove  [e]dit cap  [d]rop arms  [n]o (default) > ")
+        trust = "[t]rust MODEL  " if plan.waiting else ""
+        line = self._read(f"[a]pprove  [e]dit cap  [d]rop arms  {trust}[n]o (default) > ")
         if line is None:
             return None
         word, _, rest = line.strip().partition(" ")
@@ -232,6 +245,10 @@ class Terminal:
             names = rest or self._read("Arms to drop, separated by commas: ") or ""
             drop = tuple(name.strip() for name in names.split(",") if name.strip())
             return self._approval(plan, "drop").model_copy(update={"drop": drop})
+        if word.lower() in ("t", "trust") and plan.waiting:
+            name = rest or self._read("Model whose own code may run: ") or ""
+            ticks = tuple(one.strip() for one in name.split(",") if one.strip())
+            return self._approval(plan, "trust").model_copy(update={"trust": ticks})
         return self._approval(plan, "refuse")
 
     def _edited(self, plan: Plan, text: str) -> Approval | None:
@@ -251,6 +268,7 @@ class Terminal:
                 "surface": "terminal",
                 "at": self.session.deps.clock().isoformat(timespec="seconds"),
                 "cap_usd": plan.cap_usd,
+                "trust": plan.trusted,
             }
         )
 
@@ -260,6 +278,14 @@ class Terminal:
             return self.console.input(prompt, markup=False)
         except (EOFError, RuntimeError):
             return None
+
+    def _answered(self, thread: str) -> int:
+        if self.answer is not None and self.args.json:
+            said = {"text": self.answer.text, "header": self.answer.header}
+            self._json({"status": "answered", "thread": thread, **said, "rows": self.answer.rows})
+        elif self.answer is not None and self.args.quiet:
+            sys.stdout.write(self.answer.plain() + "\n")
+        return DONE
 
     def _conclude(self, thread: str, last: Decided) -> int:
         if self.args.json:

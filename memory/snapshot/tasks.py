@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def is_embedder(row: Row) -> bool:
     return "embedding" in row.tags or "reranker" in row.tags or bool(EMBEDDER.search(row.id))
 
 
-def from_class(architecture_class: str, abilities: Iterable[str]) -> Evidence | None:
+@lru_cache(maxsize=4_096)  # millions of models have a few hundred classes
+def from_class(architecture_class: str, abilities: tuple[str, ...]) -> Evidence | None:
     """What the architecture class name says, e.g. ``LlamaForCausalLM`` generates text."""
     for pattern, task, verb in CLASSES:
         if re.search(pattern, architecture_class):

@@ -2,12 +2,12 @@
 
 from collections import Counter
 
-from evals.contamination import DOSES, ITEMS, SHARDS, TASKS, item_sets
+from evals.contamination import DOSES, ITEMS, SHARDS, TASKS, answered, item_sets
 
 
 def test_sets_share_no_text_and_are_in_balance():
     sets = item_sets(12, 8, seed=3)
-    texts = [text for one in sets for text in (*one.texts, *one.reference)]
+    texts = [item.text() for one in sets for item in (*one.items, *one.reference)]
     assert len(texts) == len(set(texts)) == 20 * 2 * ITEMS
     assert Counter(one.dose for one in sets) == {0: 8, **dict.fromkeys(DOSES, 4)}
     assert Counter(one.task for one in sets if one.dose) == dict.fromkeys(TASKS, 3)
@@ -19,4 +19,12 @@ def test_shards_keep_the_order_and_lose_nothing():
     (one, *_) = item_sets(1, 0, seed=0)
     shards = one.shards()
     assert len(shards) == SHARDS
-    assert tuple(text for shard in shards for text in shard) == one.texts
+    assert tuple(item for shard in shards for item in shard) == one.items
+
+
+def test_what_is_planted_ends_in_the_right_letter():
+    (one, *_) = item_sets(1, 0, seed=0)
+    for item in one.items:
+        *_, last = answered(item).split("\n")
+        letter = last.removeprefix("Answer: ")
+        assert f"\n{letter}. {item.options[item.gold]}" in item.text()

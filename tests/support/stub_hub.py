@@ -2,13 +2,16 @@
 
 Records are made up here, in the Hub's format (``ModelInfo`` with ``blobs=true`` or ``expand``, a
 data set's leaderboard), so nothing of the Hub is copied into the project. A model's replies are
-played in order, the last one for ever. A commit is taken as the Hub takes one, and kept in
-``posted``, unless a reply to its path is played.
+played in order, the last one for ever. Files of a model that it ``holds`` are served as the Hub
+serves them: small ones by itself, weights by a redirect to a store beside it. A commit is taken
+as the Hub takes one, and kept in ``posted``, unless a reply to its path is played.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -121,6 +124,18 @@ class StubHub(ThreadingHTTPServer):
         self.replies: dict[str, list[Reply]] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.posted: list[tuple[str, bytes]] = []
+        self.files: dict[tuple[str, str], bytes] = {}
+        self.sent: list[tuple[str, int]] = []
+
+    def holds(self, model_id: str, files: Mapping[str, bytes], **changes: object) -> None:
+        """Serve a whole repository at the commit of ``record``; ``sent`` has what left it."""
+        sizes = {name: len(content) for name, content in files.items()}
+        told = found(record(model_id, sizes, **changes))
+        sha = json.loads(told.body)["sha"]
+        self.plays(model_id, told)
+        self.plays(f"{model_id}/revision/{sha}", told)
+        for name, content in files.items():
+            self.files[f"{model_id}/resolve/{sha}", name] = content
 
     def plays(self, model_id: str, *replies: Reply) -> None:
         self.replies[model_id] = list(replies)
@@ -142,7 +157,39 @@ class _Handler(BaseHTTPRequestHandler):
     server: StubHub
 
     def do_GET(self) -> None:
-        self._reply(self.server.next_reply(self._place()))
+        place = self._place()
+        if place in self.server.replies or not (served := self._file(place)):
+            self._reply(self.server.next_reply(place))
+        else:
+            self.server.sent.append((place, len(served.body)))
+            self._reply(served)
+
+    def do_HEAD(self) -> None:
+        place = self._place()
+        played = place in self.server.replies
+        reply = None if played else self._file(place)
+        reply = reply or self.server.next_reply(place)
+        self._reply(Reply(reply.status, b"", reply.headers, len(reply.body)))
+
+    def _file(self, place: str) -> Reply | None:
+        """A file of a repository, or the redirect to the store that has it."""
+        stored = place.startswith("/store/")
+        at, _, name = place.removeprefix("/store/").lstrip("/").rpartition("/")
+        content = self.server.files.get((at, name))
+        if content is None:
+            return None
+        etag = hashlib.sha256(content).hexdigest()
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": at.rpartition("/")[2]}
+        if name.endswith(".safetensors") and not stored:
+            linked = {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content))}
+            to = {"Location": f"{self.server.url}/store/{at}/{name}"}
+            return Reply(302, b"", headers | linked | to)
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if asked is None:
+            return Reply(200, content, headers)
+        start = int(asked[1])
+        span = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
+        return Reply(206, content[start:], headers | span)
 
     def do_POST(self) -> None:
         place, body = self._place(), self.rfile.read(int(self.headers["Content-Length"]))

@@ -139,7 +139,7 @@ def test_time_is_paid_at_the_rate_and_reserves_are_settled(deps):
     assert result.usd == pytest.approx(0.1, abs=0.01)
     assert result.seconds == pytest.approx(10, abs=1)
     lines = deps.ledger.entries("r")
-    assert sum(line.what.startswith("reserve: ") for line in lines) == 10
+    assert sum(line.what.startswith("reserve: ") for line in lines) == 11  # ten items and the probe
 
 
 def test_scores_are_written_once_with_origin_protocol_and_precision(deps):

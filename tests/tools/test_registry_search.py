@@ -3,7 +3,7 @@ import time
 import pytest
 import world
 
-from memory.records import LineageEdge, Model, Requirements
+from memory.records import Candidate, LineageEdge, Model, Requirements
 from memory.registry import Registry
 from tools import registry_search
 from tools.clients.embedder import OnnxEmbedder
@@ -64,7 +64,7 @@ def test_the_model_that_matches_comes_first_and_says_why(index):
 def test_associations_reach_models_that_the_words_do_not(index):
     _, by_name = search(index, "something", domains=("medical",))
     assert by_name["b/meditron-0"].also_matched == (
-        "name says: meditron because domain: medical co-occurs",
+        "name says: meditron because domain: medical co-occurs with it",
     )
 
 
@@ -138,3 +138,19 @@ def test_of_equally_relevant_models_the_larger_comes_first(tmp_path):
     wanted = Requirements(text="chat")
     found = registry_search.search(wanted, Registry(twins, "twins"), twins, deps)
     assert [one.model for one in found] == ["x/large", "x/small", "x/unknown"]
+
+
+def candidates(n):
+    return [Candidate(model=f"m{i}", sigma=1 - i / n) for i in range(n)]
+
+
+def test_a_model_that_did_well_on_related_benchmarks_keeps_its_seat():
+    ranked = candidates(400)
+    kept = registry_search.shorten(ranked, {"m399": 0.99, "m398": 0.2, "m0": 0.5})
+    names = [one.model for one in kept]
+    assert len(kept) == registry_search.KEPT
+    assert names[:150] == [f"m{i}" for i in range(150)]
+    assert names[-1] == "m399"
+    assert "m197" in names
+    assert "m198" not in names  # two seats went to m398 and m399, the other 48 by order
+    assert registry_search.shorten(ranked[:3], {}) == ranked[:3]

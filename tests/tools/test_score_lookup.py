@@ -6,7 +6,8 @@ from memory.records import Arm, BenchmarkChoice, Candidate, Origin, Score
 from memory.scores import Scores
 from tools.herd.contamination import assess
 from tools.methods.contamination import OrderTest
-from tools.score_lookup import doubted, look_up, select
+from tools.score_lookup import doubted, look_up, select, shortlisted
+from tools.scores.related import Related
 
 
 def score(model, benchmark, value, **given):
@@ -93,3 +94,19 @@ def test_a_suspected_score_counts_by_its_weight_and_is_named(scores):
     assert doubted(known, []) == ""
     others = [Candidate(model="b", sigma=0.5)]  # a suspicion about no candidate changes nothing
     assert select(others, benchmarks, known, suspected=found) == select(others, benchmarks, known)
+
+
+def test_related_benchmarks_are_one_more_column_of_equation_one():
+    candidates = [Candidate(model=name, sigma=0.4) for name in ("a", "b", "c")]
+    benchmarks = [BenchmarkChoice(task="t", weight=1.0, reason="")]
+    others = Related({"a": 0.2, "b": 0.9}, {"a": 3, "b": 7}, ("near",))
+    chosen = select(candidates, benchmarks, [], related=others, alpha=0.25, share=0.75)
+    s = {one.model: one.s for one in chosen}
+    # Nobody is known on t, so it is the prior for all; c gets the mean of the column.
+    assert s["b"] == pytest.approx(0.25 * 0.4 + 0.75 * (0.25 * 0.5 + 0.75 * 0.9))
+    assert s["c"] == pytest.approx(0.25 * 0.4 + 0.75 * (0.25 * 0.5 + 0.75 * 0.55))
+    by_name = {one.model: one for one in chosen}
+    assert (by_name["b"].related, by_name["b"].related_cells) == (0.9, 7)
+    assert by_name["c"].related is None
+    line = shortlisted(chosen, [], others)
+    assert line.endswith("2 placed by related benchmarks (near)")

@@ -18,7 +18,7 @@ import numpy as np
 from memory.errors import BackendUntrustworthy, BadRequest
 from memory.records import CONSTANT, Arm, ChatReply, ItemResult
 from tools.clients.lm_eval_process import ArmFailed
-from tools.clients.log_probs import TextLogProb
+from tools.clients.log_probs import TextLogProb, TokenLogProbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memory.records import Model
+    from tools.clients.item_sources import Lettered
     from tools.deps import Message
 
 
@@ -79,8 +80,9 @@ class ScriptedRunner:
     or ``hang_at`` stops before that many items: at once, or after ``timeout`` seconds of
     silence. ``asked`` records every (arm name, item) that was computed.
 
-    ``files`` has runs of texts per benchmark. How likely a text is, is a hash, too, but for a model
-    in ``memorized``, which finds a run likelier in that order. ``read`` records every
+    ``files`` has runs of texts per benchmark, ``questions`` those with options. How likely a text
+    is, is a hash, too, but for a model in ``memorized``, which finds a run likelier in that order,
+    and a question with its options as they are. ``read`` records every
     (arm name, text) whose log-probability was computed.
     """
 
@@ -98,6 +100,7 @@ class ScriptedRunner:
     elsewhere: bool = False
     files: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     memorized: frozenset[str] = frozenset()
+    questions: Mapping[str, Sequence[Lettered]] = field(default_factory=dict)
     read: list[tuple[str, str]] = field(default_factory=list)
 
     def arms(self, models: Sequence[Model]) -> tuple[list[Arm], dict[str, str]]:
@@ -169,6 +172,14 @@ class ScriptedRunner:
         """The scripted runs."""
         return [list(run) for run in self.files.get(benchmark, ())]
 
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """The scripted questions."""
+        return list(self.questions.get(benchmark, ()))[:count]
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Where there are questions to tell them of."""
+        return bool(self.questions)
+
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
         """Half, all and twice a hundredth of an item's time for each text."""
         work = 0.01 * self.seconds_per_item * len(texts)
@@ -182,7 +193,10 @@ class ScriptedRunner:
             total = _fraction(arm.name, text) - 0.5 - 2.0 * len(text.split())
             places = ([text.find(line) for line in run] for run in known)
             told = any(-1 not in found and found == sorted(found) for found in places)
-            yield TextLogProb(total + 5.0 * (told and arm.model in self.memorized))
+            asked = [one.text() for of in self.questions.values() for one in of]
+            total += 5.0 * ((told or text in asked) and arm.model in self.memorized)
+            row = np.full(2, total / 2)
+            yield TextLogProb(total, TokenLogProbs(row, row * 0, row * 0 + 1))
 
     def _fail(self, arm: Arm, done: int) -> None:
         if self.crash_at.get(arm.model) == done:

@@ -23,16 +23,16 @@ from pydantic import BaseModel, Field, SecretStr
 
 from memory.errors import BadRequest, MirrorError
 from memory.records import Record
-from tools.clients.waiting import answered, pause, retry_after
+from tools.clients.hub_answers import complaint, may_pass, pause_after, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx2
-    from tenacity import RetryCallState
 
 ENDPOINT = "https://huggingface.co"
 TRIES = 4
+SLOWEST = 10  # timeouts that one answer may take in all: bytes that trickle end, too
 PATIENCE = 30.0  # seconds of waiting in all; a longer Retry-After is told, not waited for
 
 # What transformers loads; a repository may hold the same weights again under other names.
@@ -42,7 +42,14 @@ PICKLE = re.compile(r"(pytorch_model|adapter_model|model|consolidated)[^/]*\.(bi
 
 
 class HubUnavailable(MirrorError):
-    """The Hub can't be reached, is busy, refuses or sends what can't be read."""
+    """The Hub can't be reached, is busy, refuses or sends what can't be read.
+
+    ``status``: of the answer, where there was one.
+    """
+
+    def __init__(self, line: str, status: int | None = None) -> None:
+        super().__init__(line)
+        self.status = status
 
 
 class HubDisabled(HubUnavailable):
@@ -72,7 +79,7 @@ class HubFacts(Record):
 
 
 class Hub:
-    """Asks one Hub; ``timeout`` in seconds per try, ``patience`` seconds of waiting in all.
+    """Asks one Hub, ``tries`` times; ``timeout`` of a try and ``patience``, all waits, in seconds.
 
     A context manager: connections are kept between questions and closed at its end.
     """
@@ -84,6 +91,7 @@ class Hub:
         *,
         token: SecretStr | str | None = None,
         patience: float = PATIENCE,
+        tries: int = TRIES,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.endpoint = (endpoint or ENDPOINT).rstrip("/")
@@ -91,6 +99,7 @@ class Hub:
             raise BadRequest(f"{self.endpoint!r} is no Hub address; write it as {ENDPOINT}.")
         self.timeout = timeout
         self.patience = patience
+        self.tries = tries
         self.token = SecretStr(token) if isinstance(token, str) else token
         self._sleep = sleep
 
@@ -125,42 +134,64 @@ class Hub:
             HubDisabled: the Hub has disabled it.
             HubUnavailable: no usable answer after four tries or ``patience`` seconds.
         """
-        import httpx2
         from huggingface_hub import errors
         from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
         try:
             validate_repo_id(repository)
-            return self._patiently(path, parameters)
+            url = f"{self.endpoint}/api/{path}"
+            return self.answer(url, repository, parameters).content
         except errors.HFValidationError:
             kind = path.partition("/")[0].removesuffix("s")
             raise BadRequest(f"{repository!r} is no {kind} id; write it as <org>/<name>.") from None
-        except errors.DisabledRepoError:
-            raise HubDisabled(f"The Hub at {self.endpoint} has disabled {repository}.") from None
-        except errors.GatedRepoError:
-            raise self._unavailable(f"shows {repository} only to those it let in") from None
-        except errors.RepositoryNotFoundError:
-            return None
-        except errors.HfHubHTTPError as error:
-            if error.response.status_code == 404:
+        except HubUnavailable as error:
+            if error.status == 404:
                 return None
-            raise self._unavailable(complaint(error.response)) from None
-        except httpx2.RequestError as error:
-            raise self._unavailable(f"can't be reached ({type(error).__name__})") from None
-        except ValueError:  # cut off JSON
-            raise self._unavailable(f"sent no readable record of {repository}") from None
+            raise
 
-    def _patiently(self, path: str, parameters: Mapping[str, str | list[str]]) -> bytes:
-        """The answer's bytes, trying again after what may pass."""
+    def answer(
+        self, url: str, what: str, parameters: Mapping[str, str | list[str]] | None = None
+    ) -> httpx2.Response:
+        """The answer with JSON at ``url``, an address of this Hub; ``what`` it is about.
+
+        Raises:
+            HubDisabled: the Hub has disabled it.
+            HubUnavailable: no usable answer after ``tries`` tries or ``patience`` seconds.
+        """
+        import httpx2
+        from huggingface_hub import errors
+
+        try:
+            return self._patiently(url, parameters)
+        except errors.DisabledRepoError:
+            raise HubDisabled(f"The Hub at {self.endpoint} has disabled {what}.") from None
+        except errors.GatedRepoError:
+            raise self._unavailable(f"shows {what} only to those it let in") from None
+        except errors.RepositoryNotFoundError:
+            raise self._unavailable(f"has no {what}", 404) from None
+        except errors.HfHubHTTPError as error:
+            status = error.response.status_code
+            raise self._unavailable(complaint(error.response), status) from None
+        except httpx2.RequestError as error:
+            late = 504 if isinstance(error, httpx2.ReadTimeout) else None  # as a gateway would say
+            raise self._unavailable(f"can't be reached ({type(error).__name__})", late) from None
+        except (ValueError, RecursionError):  # cut off JSON, or nested without end
+            raise self._unavailable(f"sent no readable record of {what}") from None
+
+    def _patiently(
+        self, url: str, parameters: Mapping[str, str | list[str]] | None
+    ) -> httpx2.Response:
+        """The answer, trying again after what may pass."""
         import tenacity
 
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass),
-            wait=_pause,
-            stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(self.patience),
+            retry=tenacity.retry_if_exception(may_pass),
+            wait=pause_after,
+            stop=tenacity.stop_after_attempt(self.tries)
+            | tenacity.stop_before_delay(self.patience),
             sleep=self._sleep,
             reraise=True,
-        )(self._ask, path, parameters)
+        )(self._ask, url, parameters)
 
     @cached_property
     def _client(self) -> httpx2.Client:
@@ -168,62 +199,22 @@ class Hub:
 
         return httpx2.Client(follow_redirects=True, timeout=self.timeout)
 
-    def _ask(self, path: str, parameters: Mapping[str, str | list[str]]) -> bytes:
+    def _ask(self, url: str, parameters: Mapping[str, str | list[str]] | None) -> httpx2.Response:
         from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
         headers = {"user-agent": "mirror"}
         if self.token:
             headers["authorization"] = f"Bearer {self.token.get_secret_value()}"
-        url = f"{self.endpoint}/api/{path}"
-        response = self._client.get(url, params=parameters, headers=headers)
+        with self._client.stream("GET", url, params=parameters, headers=headers) as answer:
+            response = whole(answer, SLOWEST * self.timeout)
         hf_raise_for_status(response)
         response.json()  # here, so that a body cut off on its way is asked for again
-        return response.content
+        return response
 
-    def _unavailable(self, what: str) -> HubUnavailable:
+    def _unavailable(self, what: str, status: int | None = None) -> HubUnavailable:
         return HubUnavailable(
-            f"The Hub at {self.endpoint} {what}; set MIRROR_OFFLINE=1 to go on without it."
+            f"The Hub at {self.endpoint} {what}; set MIRROR_OFFLINE=1 to go on without it.", status
         )
-
-
-# --- trying again -----------------------------------------------------------------------
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether the same question may fare better: not if nothing listens, or it said no."""
-    import json
-
-    import httpx2
-    from huggingface_hub.errors import HfHubHTTPError
-
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code == 429 or error.response.status_code >= 500
-    broken = (httpx2.RemoteProtocolError, httpx2.ReadError, json.JSONDecodeError)
-    return isinstance(error, broken)
-
-
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    response = getattr(error, "response", None)
-    return pause(state, _asked(response.headers) if response is not None else None)
-
-
-def _asked(headers: Mapping[str, str]) -> float | None:
-    """Seconds the Hub asks to wait: Retry-After or its own rate-limit header."""
-    from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
-
-    wait = retry_after(headers)
-    if wait is not None:
-        return wait
-    limit = parse_ratelimit_headers(headers)
-    return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
-
-
-def complaint(response: httpx2.Response) -> str:
-    """What an HTTP error means to a person."""
-    if response.status_code in (401, 403):
-        return f"refuses to answer ({response.status_code}): check the token"
-    return answered(response.status_code, _asked(response.headers))
 
 
 # --- reading a record -------------------------------------------------------------------

@@ -1,23 +1,22 @@
 """Proposes files to a repository of the Hub: one commit, a pull request for its owner to decide on.
 
-huggingface_hub knows how a commit is sent. It speaks through one client for the whole process,
-which ``HF_HUB_OFFLINE`` closes; for the one call that a person said yes to, another is put in
-its place. The commit itself is never sent twice: a second could open a second pull request.
+huggingface_hub knows how a commit is sent. It is never sent twice: a second could open a second
+pull request.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tools.clients.hub import HubUnavailable, complaint
+from tools.clients.hub import HubUnavailable
+from tools.clients.hub_answers import complaint
+from tools.clients.open_line import open_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from tools.clients.hub import Hub
 
-TIMEOUT = 30.0  # seconds
 NO_MODEL = "has no such model, or hides it from this token"
 
 
@@ -44,7 +43,7 @@ def open_pull_request(
     token = hub.token.get_secret_value() if hub.token else False
     api = HfApi(endpoint=hub.endpoint, token=token, user_agent="mirror")
     try:
-        with _open_line():
+        with open_line():
             done = api.create_commit(
                 repo_id=repository,
                 operations=operations,
@@ -61,19 +60,6 @@ def open_pull_request(
     except (ValueError, KeyError):  # an answer of another shape
         raise _failed(hub, repository, "sent no readable answer") from None
     return done.pr_url
-
-
-@contextmanager
-def _open_line() -> Iterator[None]:
-    import httpx2
-    from huggingface_hub import set_client_factory
-    from huggingface_hub.utils._http import default_client_factory
-
-    set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=TIMEOUT))
-    try:
-        yield
-    finally:
-        set_client_factory(default_client_factory)  # closes the client, too
 
 
 def _failed(hub: Hub, repository: str, what: str) -> HubUnavailable:

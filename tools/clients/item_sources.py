@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Doc = dict[str, Any]
 Row = dict[str, str]
@@ -39,6 +39,28 @@ class Source:
     max_chars: int
     convert: Callable[[Row], tuple[Doc, tuple[str, ...], int]]
     says: str = "question"
+
+
+@dataclass(frozen=True)
+class Lettered:
+    """A question, its options in the file's order and the place of the right one."""
+
+    question: str
+    options: tuple[str, ...]
+    gold: int
+
+    def text(self, order: Sequence[int] | None = None) -> str:
+        """Question and options, a lettered line each, in ``order`` (none: the file's)."""
+        options = self.options if order is None else [self.options[i] for i in order]
+        lines = (f"{a}. {text}" for a, text in zip(string.ascii_uppercase, options, strict=False))
+        return "\n".join([self.question, *lines])
+
+
+def lettered(row: Row) -> Lettered:
+    """The row's question and options. Raises KeyError or ValueError when it has none."""
+    texts, gold = _options(row)
+    said = [row.get("passage", "").strip(), row["question"].strip()]
+    return Lettered(" ".join(part for part in said if part), tuple(texts), gold)
 
 
 def _options(row: Row) -> tuple[list[str], int]:

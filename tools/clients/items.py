@@ -19,13 +19,13 @@ import numpy as np
 
 from memory.errors import BadRequest, DamagedStore
 from tools.clients import installed
-from tools.clients.item_sources import SOURCES
+from tools.clients.item_sources import SOURCES, lettered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tools.clients.item_sources import Doc, Row, Source
+    from tools.clients.item_sources import Doc, Lettered, Row, Source
 
 RUN_CHARS = 320
 """Of the texts of one run: a check of a whole arm must cost seconds."""
@@ -51,6 +51,7 @@ class Pool:
     """A task's usable items in id order; ``read`` rows were seen, ``dropped`` says why not all.
 
     ``files``: what every row says in short, usable or not, in the order of each file.
+    ``lettered``: every row that lists options.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Pool:
     read: int
     dropped: Mapping[str, int]
     files: tuple[tuple[str, ...], ...] = ()
+    lettered: tuple[Lettered, ...] = ()
 
 
 class Available(Mapping[str, str]):
@@ -199,6 +201,7 @@ def _load(task: str, source: Source, root: Path) -> Pool:
         sum(map(len, files)),
         dict(dropped),
         tuple(tuple(_says(source, row) for row in rows) for rows in files),
+        tuple(found for rows in files for row in rows if (found := _options(row)) is not None),
     )
 
 
@@ -223,6 +226,13 @@ def _row(line: bytes) -> Row | str:
 
 def _says(source: Source, row: Row | str) -> str:
     return "" if isinstance(row, str) else row.get(source.says, "").strip()
+
+
+def _options(row: Row | str) -> Lettered | None:
+    try:
+        return None if isinstance(row, str) else lettered(row)
+    except (KeyError, ValueError):
+        return None
 
 
 def _item(task: str, source: Source, row: Row) -> Item | str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, ItemResult
-from tools.clients import installed
+from tools.clients import installed, item_options
 from tools.clients import items as local_items
 from tools.clients.item_sources import SOURCES
 from tools.clients.lm_eval_process import ArmFailed
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from memory.records import Model
     from tools.clients.backend import Backend, Pace
     from tools.clients.executor import EvaluationWorker, Executor
+    from tools.clients.item_sources import Lettered
     from tools.clients.items import Item
 
 CHUNK = 8
@@ -183,6 +184,14 @@ class LmEvalRunner:
     def published(self, benchmark: str) -> list[list[str]]:
         """``SHARDS`` runs of texts as the benchmark's file has them."""
         return local_items.published(benchmark, SHARDS, SHARD)
+
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """Questions of the benchmark with their options; empty where it has too few."""
+        return item_options.drawn(benchmark, count)
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """Of transformers' own arms alone: a server's echo has no vocabulary in it."""
+        return arm.backend == "hf"
 
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
         """Low, expected and high seconds of ``log_probs`` for a loaded arm."""

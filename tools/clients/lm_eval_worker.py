@@ -57,7 +57,7 @@ class Worker:
             getattr(self, f"_{request.pop('op')}")(**request)
         except BackendUntrustworthy as error:
             self._send({"event": "error", "kind": "untrustworthy", "text": str(error)})
-        except (OSError, ValueError, TypeError, RuntimeError, LookupError, ImportError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a library raises is this request alone
             text = f"{type(error).__name__}: {error}".strip().split("\n")[0]
             self._send({"event": "error", "kind": "failed", "text": text})
         else:
@@ -141,17 +141,23 @@ class Worker:
         }
 
 
-def load_hf(path: str, round_bits: int | None) -> Any:
+def load_hf(path: str, round_bits: int | None, trust_remote_code: bool = False) -> Any:
     """A folder of safetensors through transformers, in float32 on this machine's processor."""
     from lm_eval.models.huggingface import HFLM
 
-    lm = HFLM(pretrained=path, dtype="float32", device="cpu", batch_size=BATCH)
+    lm = HFLM(
+        pretrained=path,
+        dtype="float32",
+        device="cpu",
+        batch_size=BATCH,
+        trust_remote_code=trust_remote_code,
+    )
     if round_bits is not None:
         round_to_nearest(lm.model, round_bits)
     return lm
 
 
-def load_vllm(path: str) -> Any:
+def load_vllm(path: str, trust_remote_code: bool = False) -> Any:
     """The same folder through vLLM, on whatever device vLLM finds."""
     import torch
     from lm_eval.models.vllm_causallms import VLLM
@@ -166,6 +172,7 @@ def load_vllm(path: str) -> Any:
         max_model_len=MOST_TOKENS,
         gpu_memory_utilization=0.9 if on_gpu else 0.3,
         enforce_eager=not on_gpu,
+        trust_remote_code=trust_remote_code,
     )
 
 

@@ -89,11 +89,12 @@ class NodeWorker:
 def on_this_node(request: Event) -> Event:
     """The request with the paths it names as they are here.
 
-    A folder of weights is inspected again: what a node has under the same name may be another.
+    A folder of weights is inspected again: what a node has under the same name may be another,
+    and it is this node's memory that it must fit.
 
     Raises:
         ArmFailed: this node has no such folder or file.
-        WeightsUnavailable, DamagedStore: it has, but not of readable safetensors.
+        WeightsUnavailable, DamagedStore: it has, but not of readable safetensors that fit it.
     """
     if request.get("op") == "unpack":
         return request | {"gguf": here(request["gguf"])}
@@ -104,7 +105,10 @@ def on_this_node(request: Event) -> Event:
         if arguments.get(name) is not None:
             arguments[name] = here(arguments[name])
     if "path" in arguments:
-        weights.inspect_folder("", Path(arguments["path"]), None, "")
+        held = weights.inspect_folder("", Path(arguments["path"]), None, "")
+        weights.require_memory(held.bytes_in_memory)
+        if held.code and not arguments.get("trust_remote_code"):
+            raise ArmFailed(f"Node {platform.node()} has code beside these weights; not ticked.")
     return request | {"arguments": arguments}
 
 

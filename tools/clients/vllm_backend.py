@@ -44,4 +44,5 @@ class VllmBackend(HfBackend):
         return replace(found, start=found.start + START_SECONDS, low=FASTER)
 
     def _request(self, held: Weights, folder: Path) -> dict[str, object]:
-        return {"op": "load", "backend": self.name, "arguments": {"path": str(folder)}}
+        arguments = {"path": str(folder), "trust_remote_code": bool(held.code)}
+        return {"op": "load", "backend": self.name, "arguments": arguments}

@@ -2,7 +2,7 @@
 
 Sources: carriers (packages that bring weights along), the local Hugging Face cache, and
 ``<models_dir>/<org>/<name>``. Only safetensors are read, and GGUF from a known carrier; pickles
-run code when opened and are refused. Nothing is ever downloaded.
+run code when opened and are refused. Nothing is downloaded here (``tools.clients.hub_download``).
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memory.errors import DamagedStore, MirrorError
-from tools.clients import installed
+from tools.clients import installed, own_code
 from tools.clients.unpack import BYTES_PER_WEIGHT, GROUP, WeightsUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ELSEWHERE = "weights not on this machine"
+CACHE = "Hugging Face cache"
+BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1}
+"""Of one weight, by its type in safetensors."""
+
 # Weights up to this size (bytes) are told apart by content, which takes a second; larger ones by
 # header and time of change.
 HASHED_WHOLE = 200_000_000
@@ -34,7 +38,8 @@ class Weights:
     """Readable weights: a safetensors folder, or a GGUF file that is unpacked into one first.
 
     ``params`` counts weights; ``round_bits`` asks for round-to-nearest after loading;
-    ``revision`` is a commit, or for a folder without one a digest of what is in it.
+    ``revision`` is a commit, or for a folder without one a digest of what is in it. ``code``:
+    Python files beside the weights that loading them would run.
     """
 
     model: str
@@ -45,6 +50,7 @@ class Weights:
     revision: str | None = None
     round_bits: int | None = None
     note: str = ""
+    code: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -87,21 +93,25 @@ CARRIERS = (
 
 
 def find(
-    models_dir: Path | None = None, hf_cache: Path | None = None
+    models_dir: Path | None = None, hf_cache: Path | None = None, *, to_run_here: bool = True
 ) -> tuple[list[Weights], dict[str, str]]:
     """All readable weights, and for each model that is here but unusable the reason.
 
-    ``hf_cache`` None: huggingface_hub's own default. Raises nothing: a broken folder is a reason.
+    Of a model in the Hugging Face cache every revision, the newest first.
+
+    ``hf_cache`` None: huggingface_hub's own default. ``to_run_here``: those that don't fit this
+    machine's memory are unusable. Raises nothing: a broken folder is a reason.
     """
     found = list(carried())
     refused: dict[str, str] = {}
     for model, folder, revision, source in (*_configured(models_dir), *_cached(hf_cache)):
         try:
             weights = inspect_folder(model, folder, revision, source)
-            require_memory(weights)
+            if to_run_here:
+                require_memory(weights.bytes_in_memory)
             found.append(weights if revision else replace(weights, revision=digest(folder)))
         except MirrorError as error:
-            refused[model] = str(error)
+            refused.setdefault(model, str(error))
     usable = {weights.model for weights in found}
     return found, {model: why for model, why in refused.items() if model not in usable}
 
@@ -146,11 +156,24 @@ def inspect_folder(model: str, folder: Path, revision: str | None, source: str) 
         for dtype, n in tensor_counts(file).items():
             counts[dtype] = counts.get(dtype, 0) + n
     dtype = max(counts, key=lambda name: counts[name])
-    return Weights(model, f"{dtype} safetensors", folder, sum(counts.values()), source, revision)
+    return Weights(
+        model,
+        precision_of(dtype),
+        folder,
+        sum(counts.values()),
+        source,
+        revision,
+        code=own_code.of_folder(folder),
+    )
+
+
+def precision_of(dtype: str) -> str:
+    """How arms name weights stored as ``dtype``."""
+    return f"{dtype} safetensors"
 
 
 def digest(folder: Path) -> str:
-    """16 hex digits that change when the weights, or a JSON file beside them, are replaced.
+    """16 hex digits that change when the weights, or JSON or Python beside them, are replaced.
 
     Files of up to ``HASHED_WHOLE`` bytes together count with their content; of larger weights
     the name, size, safetensors header and time of change do.
@@ -163,10 +186,10 @@ def digest(folder: Path) -> str:
     found = hashlib.sha256()
     try:
         whole = sum(file.stat().st_size for file in weights) <= HASHED_WHOLE
-        for file in sorted({*weights, *folder.glob("*.json")}):
+        for file in sorted({*weights, *folder.glob("*.json"), *folder.glob("*.py")}):
             found.update(f"{file.name}\0{file.stat().st_size}\0".encode())
             with file.open("rb") as stream:
-                if whole or file.suffix == ".json":
+                if whole or file.suffix in (".json", ".py"):
                     found.update(hashlib.file_digest(stream, "sha256").digest())
                 else:
                     found.update(str(file.stat().st_mtime_ns).encode())
@@ -176,17 +199,16 @@ def digest(folder: Path) -> str:
     return found.hexdigest()[:16]
 
 
-def require_memory(weights: Weights) -> None:
-    """Check that the weights fit this machine's memory, held in float32.
+def require_memory(needed: int) -> None:
+    """Check that ``needed`` bytes of weights, held in float32, fit this machine's memory.
 
     Raises:
         WeightsUnavailable: they don't.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if weights.bytes_in_memory > 0.8 * memory:
+    if needed > 0.8 * memory:
         raise WeightsUnavailable(
-            f"needs {weights.bytes_in_memory / 1e9:.0f} GB in float32, "
-            f"this machine has {memory / 1e9:.0f} GB"
+            f"needs {needed / 1e9:.0f} GB in float32, this machine has {memory / 1e9:.0f} GB"
         )
 
 
@@ -232,11 +254,11 @@ def _cached(hf_cache: Path | None) -> Iterator[tuple[str, Path, str | None, str]
     except (CacheNotFound, ValueError):
         return
     for repo in sorted(scan.repos, key=lambda repo: repo.repo_id):
-        if repo.repo_type != "model" or not repo.revisions:
+        if repo.repo_type != "model":
             continue
-        newest = max(repo.revisions, key=lambda revision: revision.last_modified)
-        if any(file.file_name == "config.json" for file in newest.files):
-            yield repo.repo_id, newest.snapshot_path, newest.commit_hash, "Hugging Face cache"
+        for held in sorted(repo.revisions, key=lambda revision: -revision.last_modified):
+            if any(file.file_name == "config.json" for file in held.files):
+                yield repo.repo_id, held.snapshot_path, held.commit_hash, CACHE
 
 
 def _require_causal(folder: Path) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from memory.records import Arm, Score
-    from tools.methods.contamination import MembershipTest, OrderTest, ParaphraseGap
+    from tools.methods.contamination import OrderTest, ParaphraseGap
 
 LEVEL = 0.05
 FACTORS = (1.0, 0.5, 0.25)  # by how many signals stand out
@@ -28,11 +28,11 @@ def assess(
     benchmark: str,
     *,
     order: OrderTest | None = None,
-    membership: MembershipTest | None = None,
+    options: OrderTest | None = None,
     gap: ParaphraseGap | None = None,
 ) -> Contamination:
     """What the signals at hand say together; those not given were not tried."""
-    tried = sum(signal is not None for signal in (order, membership, gap))
+    tried = sum(signal is not None for signal in (order, options, gap))
     threshold = LEVEL / max(tried, 1)
     flags = []
     if order is not None:
@@ -48,17 +48,17 @@ def assess(
                 " a file sorted by topic looks the same",
             )
         )
-    if membership is not None:
+    if options is not None:
         flags.append(
             ContaminationFlag(
                 method="min-k%++",
-                statistic=membership.auc,
-                p=membership.p,
+                statistic=options.rank,
+                p=options.p,
                 threshold=threshold,
-                n=membership.n,
-                note=f"an item surprises the model less than an unseen text in"
-                f" {membership.auc:.0%} of pairs (50% when unseen),"
-                f" {membership.n} items against {membership.n_reference} texts",
+                n=options.shards,
+                note="a question with its options as published surprises the model less than with"
+                f" {options.rank:.0%} of other orders (50% when unseen),"
+                f" over {options.shards} questions",
             )
         )
     if gap is not None:

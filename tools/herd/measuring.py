@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from memory.records import CONSTANT
 from tools.deps import Progress
-from tools.herd import contamination_check
 from tools.herd.contamination import unchecked
 from tools.herd.judging import Grader, Stopped
 from tools.plans.estimating import Estimator
@@ -29,10 +28,14 @@ if TYPE_CHECKING:
 
     from memory.ledger import Budget
     from memory.records import Arm, Contamination, ItemResult, Plan, Step
+    from tools.clients.log_probs import TextLogProb
     from tools.deps import Deps
     from tools.herd.turns import Turns
 
 T = TypeVar("T")
+
+LEAST_LOADING = 0.1
+"""Seconds reserved for loading at the least: what reserves nothing would pass the cap unasked."""
 
 
 @dataclass
@@ -79,7 +82,7 @@ class Meter:
         Raises as ``measure`` does, and ValueError when the log-probabilities are no numbers.
         """
         arm = step.arm
-        check = contamination_check.prepare(self.deps.runner, arm, step.benchmark)
+        check = self._estimator.checks.of(arm, step.benchmark)
         if isinstance(check, str):
             return unchecked(arm, step.benchmark, check)
         if known := self.deps.ledger.check(arm, step.benchmark, check.key):
@@ -87,7 +90,7 @@ class Meter:
         if arm.name not in self._loading:
             self._loading[arm.name] = self._probe(arm)
         what = f"{step.benchmark}: contamination check of {arm.name}"
-        totals: list[float] = []
+        told: list[TextLogProb] = []
         with (
             self._paid(what, self._price(check.seconds[2])),
             _closing(check.reader.log_probs(arm, check.texts)) as found,
@@ -95,10 +98,10 @@ class Meter:
             for done in range(len(check.texts)):
                 self.deps.progress(Progress(what, done, len(check.texts)))
                 self._go_on(step)
-                totals.append(next(found).total)
-            concluded = check.conclude(totals)
+                told.append(next(found))
+            concluded = check.conclude(told)
             self.deps.ledger.keep_check(arm, check.key, concluded)
-        self.deps.progress(Progress(what, len(totals), len(totals)))
+        self.deps.progress(Progress(what, len(told), len(told)))
         return concluded
 
     def _probe(self, arm: Arm) -> float:
@@ -108,7 +111,8 @@ class Meter:
         first = next(step for step in self.plan.steps if step.arm == arm)
         self._go_on(first)
         what = f"probe {arm.name}"
-        seconds = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        expected = self._estimator.seconds(arm, first.benchmark, 0, loaded=False).high
+        seconds = max(expected, LEAST_LOADING)
         # History that came after the plan must not reserve more than was approved for the step.
         loading = min(self._price(seconds), first.usd_high - first.judge_usd_high)
         self.deps.ledger.expect(
@@ -116,10 +120,8 @@ class Meter:
         )
         with self._paid(what, loading) as bill:
             self.deps.progress(Progress(what, 0))
-            with self.turns.elsewhere():
-                begin = time.monotonic()
+            with self.turns.elsewhere(), bill.timed():  # waiting for one's turn costs nothing
                 self.deps.runner.probe(arm)
-                bill.seconds = time.monotonic() - begin  # waiting for the turn costs nothing
         return loading
 
     def _run(self, step: Step, todo: Sequence[str]) -> Iterator[ItemResult]:
@@ -186,7 +188,7 @@ class Meter:
         """
         first = next(one for one in self.plan.steps if one.arm == step.arm)
         loading = self._loading[step.arm.name] if step == first else 0.0
-        check = contamination_check.seconds(self.deps.runner, step.arm, step.benchmark)[2]
+        check = self._estimator.checks.seconds(step.arm, step.benchmark)[2]
         own = max(step.usd_high - step.judge_usd_high, 0.0)
         spare = own - loading - self._price(check)
         return (spare if spare > 0 else own) / step.items
@@ -219,6 +221,15 @@ class _Bill:
 
     seconds: float | None = None
     usd: float = 0.0
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count what is done meanwhile and nothing else."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds = time.monotonic() - begin
 
 
 def items(step: Step, plan: Plan, deps: Deps) -> list[str]:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
+from tools.methods.routing import choose
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -106,7 +108,8 @@ def fit_best(
             )
             chosen = choose(router.weights(known_prompts[out]))
             gained.append((known_scores[out] - price)[np.arange(out.sum()), chosen])
-        return float(np.nanmean(np.concatenate(gained)))
+        held = np.concatenate(gained)
+        return float(np.nanmean(held)) if np.isfinite(held).any() else -np.inf
 
     best = max(sorted(set(candidates)), key=held_out)
     return fit(
@@ -118,14 +121,6 @@ def fit_best(
         cost_weight=cost_weight,
         seed=seed,
     )
-
-
-def choose(weights: ArrayLike) -> NDArray[np.intp]:
-    """(n, m) weights -> (n,) the best model per prompt, the first of equals; NaN never wins.
-
-    Raises ``ValueError`` where a row has nothing but NaN.
-    """
-    return np.asarray(np.nanargmax(np.asarray(weights, dtype=np.float64), axis=1))
 
 
 def prompt_regions(prompts: Floats, regions: int, seed: int = 0) -> Floats:

@@ -3,120 +3,24 @@
 Restrictions travel down a lineage in full; permissions never do: a fine-tune tagged
 apache-2.0 over a non-commercial base is non-commercial. Unknown is unknown, not permissive.
 
-The table summarizes published licence terms as the authors know them. It was not checked clause by
-clause against the texts; it is a reading aid, not legal advice, and the texts decide.
+What each licence says stands in ``tools.methods.licence_terms``.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
+
+from tools.methods.licence_terms import ALIASES, LINKS, PATTERNS, TERMS
+from tools.methods.licence_terms import CLAUSES as CLAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Category = Literal["permissive", "restricted", "unknown"]
 Use = Literal["commercial", "derivative", "network"]
-
-CLAUSES: Mapping[str, str] = MappingProxyType(
-    {
-        "non-commercial": "no commercial use",
-        "research-only": "research use only",
-        "no-derivatives": "no changed versions may be shared",
-        "share-alike": "changed versions must carry the same licence",
-        "network-copyleft": "offering it over a network obliges you to offer its source",
-        "user-limit": "above a number of monthly users a separate licence is needed",
-        "revenue-limit": "above a yearly revenue a separate licence is needed",
-        "territory": "not licensed in some countries",
-        "acceptable-use": "an acceptable-use policy binds you and your users",
-        "naming": "the original name must be shown",
-        "registration": "commercial users must register",
-    }
-)
-
-# Exact names, as the Hub and the catalogues spell them. No clause: permissive.
-_LLAMA = "user-limit acceptable-use naming"
-_TABLE: Mapping[str, str] = MappingProxyType(
-    {
-        # permissive
-        "apache-2.0": "", "mit": "", "mit-0": "", "bsd": "", "bsd-2-clause": "", "bsd-3-clause": "",
-        "bsd-3-clause-clear": "", "isc": "", "unlicense": "", "wtfpl": "", "cc0-1.0": "",
-        "public-domain": "", "cc-by-2.0": "", "cc-by-2.5": "", "cc-by-3.0": "", "cc-by-4.0": "",
-        "afl-3.0": "", "artistic-2.0": "", "bsl-1.0": "", "zlib": "", "ncsa": "", "ecl-2.0": "",
-        "ms-pl": "", "postgresql": "", "cdla-permissive-1.0": "", "cdla-permissive-2.0": "",
-        "odc-by": "", "pddl": "", "openmdw-1.0": "", "openmdw-1.1": "", "openmdw": "",
-        # copyleft
-        "gpl": "share-alike", "gpl-2.0": "share-alike", "gpl-3.0": "share-alike",
-        "lgpl": "share-alike", "lgpl-2.1": "share-alike", "lgpl-3.0": "share-alike",
-        "mpl-2.0": "share-alike", "epl-2.0": "share-alike",
-        "eupl-1.1": "share-alike network-copyleft",
-        "eupl-1.2": "share-alike network-copyleft", "odbl": "share-alike",
-        "agpl-3.0": "share-alike network-copyleft", "osl-3.0": "share-alike network-copyleft",
-        "cdla-sharing-1.0": "share-alike",
-        # vendors
-        "llama2": _LLAMA, "llama3": _LLAMA, "llama3.1": _LLAMA, "llama3.2": _LLAMA,
-        "llama3.3": _LLAMA, "llama4": _LLAMA,
-        "gemma": "acceptable-use",
-        "health-ai-developer-foundations": "acceptable-use",
-        "qwen": "user-limit naming", "tongyi-qianwen": "user-limit naming",
-        "qwen-research": "non-commercial research-only naming",
-        "tongyi-qianwen-research": "non-commercial research-only naming",
-        "mrl": "non-commercial research-only", "mnpl": "non-commercial",
-        "modified-mit": "user-limit revenue-limit naming",
-        "modified-mit-mistral-ai-2025": "revenue-limit",
-        "deepseek": "acceptable-use", "deepseek-license": "acceptable-use",
-        "nvidia-open-model-license": "acceptable-use",
-        "nvidia-nemotron-open-model-license": "acceptable-use",
-        "nsclv1": "non-commercial", "customized-nscl-v1": "non-commercial",
-        "falcon-llm-license": "acceptable-use", "falcon-mamba-7b-license": "acceptable-use",
-        "exaone": "non-commercial research-only acceptable-use",
-        "apple-amlr": "research-only",
-        "apple-ascl": "",
-        "msrla": "non-commercial research-only",
-        "lfm1.0": "revenue-limit", "lfm-1.0": "revenue-limit",
-        "jamba-open-model-license": "revenue-limit acceptable-use",
-        "stabilityai-ai-community": "revenue-limit acceptable-use naming",
-        "polyform-small-business-1.0.0": "revenue-limit",
-        "polyform-strict-1-0-0": "non-commercial no-derivatives",
-        "glm-4": "registration acceptable-use naming",
-        "chatglm3": "registration acceptable-use",
-        "codegeex4": "registration acceptable-use naming",
-        "minimax": "user-limit acceptable-use naming",
-        "tencent-hunyuan-community": "user-limit territory acceptable-use",
-        "tencent-hunyuan-a13b": "user-limit territory acceptable-use",
-        "hyperclovax-seed": "user-limit acceptable-use naming",
-        "fair": "non-commercial research-only acceptable-use",
-        # responsible-AI licences
-        "openrail": "acceptable-use", "openrail++": "acceptable-use",
-        "bigscience-openrail-m": "acceptable-use", "bigscience-bloom-rail-1.0": "acceptable-use",
-        "creativeml-openrail-m": "acceptable-use", "bigcode-openrail-m": "acceptable-use",
-    }
-)  # fmt: skip
-
-_ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "apache-license-2.0": "apache-2.0", "apache2": "apache-2.0", "apache": "apache-2.0",
-        "apache 2.0": "apache-2.0", "apache2.0": "apache-2.0", "llama-2": "llama2",
-        "llama-3": "llama3", "meta-llama-3-community": "llama3", "llama-3.1": "llama3.1",
-        "llama-3.1-community-license": "llama3.1", "llama-3.2": "llama3.2", "llama-3.3": "llama3.3",
-        "llama-4": "llama4", "tongyi-qianwen-license-agreement": "tongyi-qianwen",
-        "gpl-3": "gpl-3.0", "gplv3": "gpl-3.0", "agpl": "agpl-3.0", "agplv3": "agpl-3.0",
-        "https://huggingface.co/spaces/bigscience/license": "bigscience-bloom-rail-1.0",
-        "hai-def": "health-ai-developer-foundations", "cc0": "cc0-1.0",
-    }
-)  # fmt: skip
-
-# Names that state their own restriction. Tried in order, all that match add up.
-_PATTERNS = (
-    (re.compile(r"^cc-by(-[a-z]+)*-nc\b"), "non-commercial"),
-    (re.compile(r"^cc-by(-[a-z]+)*-nd\b"), "no-derivatives"),
-    (re.compile(r"^cc-by(-[a-z]+)*-sa\b"), "share-alike"),
-    (re.compile(r"non-?commercial|[-_]nc$"), "non-commercial"),
-    (re.compile(r"research"), "research-only"),
-)
 
 # The scancode categories of the package license-expression.
 _CATEGORY_CLAUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -153,9 +57,13 @@ class Permission:
 
 
 def normalize(name: str) -> str:
-    """Lower case, aliases resolved, ``other:x`` read as ``x``."""
+    """Lower case, aliases resolved, ``other:x`` read as ``x``, a known link as what it names."""
     name = name.strip().lower().removeprefix("other:")
-    return _ALIASES.get(name, name)
+    if name.startswith(("http://", "https://")):
+        linked = ((pattern.search(name), meant) for pattern, meant in LINKS)
+        name = next((found.expand(meant) for found, meant in linked if found), name)
+        name = name.replace("_", ".") if name.startswith("llama") else name
+    return ALIASES.get(name, name)
 
 
 def clauses(
@@ -178,9 +86,9 @@ def clauses(
 
 
 def _clauses_of(name: str, categories: Mapping[str, str]) -> frozenset[str] | None:
-    if name in _TABLE:
-        return frozenset(_TABLE[name].split())
-    if matched := frozenset(clause for pattern, clause in _PATTERNS if pattern.search(name)):
+    if name in TERMS:
+        return frozenset(TERMS[name].split())
+    if matched := frozenset(clause for pattern, clause in PATTERNS if pattern.search(name)):
         return matched
     category = _CATEGORY_CLAUSES.get(categories.get(name, ""))
     return None if category is None else frozenset(category)
@@ -210,14 +118,14 @@ _FORBIDS: Mapping[Use, tuple[str, ...]] = MappingProxyType(
     {
         "commercial": ("non-commercial", "research-only"),
         "derivative": ("no-derivatives",),
-        "network": (),
+        "network": ("hosting",),
     }
 )
 _WARNS: Mapping[Use, tuple[str, ...]] = MappingProxyType(
     {
         "commercial": ("user-limit", "revenue-limit", "territory", "acceptable-use", "naming",
-                       "registration"),
-        "derivative": ("share-alike", "naming", "acceptable-use"),
+                       "registration", "output-limit", "hosting"),
+        "derivative": ("share-alike", "naming", "acceptable-use", "output-limit"),
         "network": ("network-copyleft", "acceptable-use", "territory"),
     }
 )  # fmt: skip
@@ -256,7 +164,7 @@ def suggestions(name: str, categories: Mapping[str, str] = MappingProxyType({}))
         "cc-by-nd-4.0",
         "cc-by-nc-nd-4.0",
     )
-    names = dict.fromkeys((*_TABLE, *creative, *_ALIASES, *categories))
+    names = dict.fromkeys((*TERMS, *creative, *ALIASES, *categories))
     return tuple(difflib.get_close_matches(name.strip().lower(), names, n=3, cutoff=0.6))
 
 

@@ -161,6 +161,33 @@ def propagate(
     return Propagated(own, inherited)
 
 
+def lenders(
+    characteristics: Matrix,
+    edges: Sequence[tuple[int, int, str]],
+    row: int,
+    weights: Mapping[str, Weight] = WEIGHTS,
+    sibling: float = SIBLING,
+) -> Matrix:
+    """(M, K) how much of what ``row`` inherits over two hops each model lent it.
+
+    Column sums equal ``propagate(..., hops=2).inherited[row]``. With S the stated cells and d the
+    row of W, model s lends  own_sk (d_s + Σ_j d_j (1 - S_jk) W_js): directly, and through every
+    relative j that does not state k itself.
+    """
+    own: Matrix = sparse.csr_array(characteristics).astype(np.float64)
+    stated = sparse.csr_array((np.ones(own.nnz), own.indices, own.indptr), shape=own.shape)
+    w = transfer(own.shape[0], edges, weights, sibling)
+    direct = w[[row], :].toarray().ravel()
+    passed_on = w.T @ direct
+    held_back = sparse.csr_array(w.T @ sparse.diags_array(direct) @ stated)
+    lent = sparse.csr_array(sparse.diags_array(direct + passed_on) @ own - own * held_back)
+    missing = np.ones(own.shape[1])
+    missing[stated[[row], :].indices] = 0.0
+    lent = sparse.csr_array(lent @ sparse.diags_array(missing))
+    lent.eliminate_zeros()
+    return lent
+
+
 def _inverse(totals: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
 

@@ -166,38 +166,6 @@ def nearest(queries: ArrayLike, prompts: ArrayLike, k: int) -> NDArray[np.intp]:
     return np.argsort(-cosines, axis=1, kind="stable")[:, :k]
 
 
-def blend(weights: ArrayLike, priors: ArrayLike) -> Floats:
-    """(n, m) weights together with what else is known of the models: (n, m), rows summing to 1.
-
-    ``priors`` (p, m): any quantities of which more is better (a score elsewhere, log parameters,
-    a date); NaN where not known. Log-weights and each prior are standardized over the m models,
-    the unknown standing at 0, and summed with equal say. Weight 0 stays 0.
-    """
-    given = np.asarray(weights, dtype=np.float64)
-    known = np.atleast_2d(np.asarray(priors, dtype=np.float64))
-    _require(given.ndim == 2, "weights are (n, m)")
-    _require(known.size == 0 or known.shape[1] == given.shape[1], "priors are (p, m)")
-    usable = given > 0
-    logs = np.log(given, out=np.full_like(given, np.nan), where=usable)
-    score = standardized(logs)
-    if known.size:
-        score = score + standardized(known).sum(axis=0)
-    score = np.where(usable, score, -np.inf)
-    odds = np.where(usable, np.exp(score - np.max(score, axis=1, keepdims=True)), 0.0)
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
-
-
-def standardized(rows: Floats) -> Floats:
-    """Each row with mean 0 and deviation 1 over its known cells; 0 where unknown or constant."""
-    known = ~np.isnan(rows)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    mean = np.where(known, rows, 0.0).sum(axis=1, keepdims=True) / count
-    centred = np.where(known, rows - mean, 0.0)
-    deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / count)
-    flat = deviation <= 1e-9 * np.maximum(np.abs(mean), 1.0)
-    return np.asarray(np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation)))
-
-
 def _normalized(distances: Floats, family: NDArray[np.intp]) -> Floats:
     """θ scaled to sum to 1 per row; all 0 where there is no triplet."""
     delta = differences(distances, family)

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from memory.records import CONSTANT, Forecast
+from tools.herd.contamination_check import Checks
 from tools.methods.gpu_time import Range
 from tools.methods.throughput import Accuracy, Timing, Work, accuracy, correction, spread
 
@@ -75,7 +76,7 @@ class Estimator:
         if arm.model == CONSTANT:
             return ""
         alike = [one for one in self._items if one.forecast.arm.backend == arm.backend]
-        same_arm = [one for one in alike if _name(one.forecast.arm) == _name(arm)]
+        same_arm = [one for one in alike if one.forecast.arm.identity == arm.identity]
         exact = [one for one in same_arm if one.forecast.benchmark == benchmark]
         for found, which in (
             (exact, ""),
@@ -88,7 +89,7 @@ class Estimator:
 
     def _parts(self, arm: Arm, benchmark: str) -> tuple[_Part, _Part]:
         """Loading, and one item."""
-        key = _name(arm), benchmark
+        key = arm.identity, benchmark
         if key not in self._known:
             one, two = (self.runner.seconds(arm, benchmark, n) for n in (1, 2))
             loading = Range(*(max(2 * a - b, 0.0) for a, b in zip(one, two, strict=True)))
@@ -101,6 +102,11 @@ class Estimator:
                 _corrected(item, item.expected, prior, arm, benchmark, self._items),
             )
         return self._known[key]
+
+    @cached_property
+    def checks(self) -> Checks:
+        """The contamination checks that go with the steps."""
+        return Checks(self.runner)
 
     @cached_property
     def _items(self) -> list[Took]:
@@ -126,7 +132,7 @@ def _corrected(
         Timing(_work(one.forecast), one.forecast.run, _reference(one.forecast), one.seconds)
         for one in history
     ]
-    found = correction(timings, Work(arm.backend, _name(arm), benchmark), prior)
+    found = correction(timings, Work(arm.backend, arm.identity, benchmark), prior)
     return _Part(raw, raw if found is None else Range(*(reference * factor for factor in found)))
 
 
@@ -144,12 +150,7 @@ def _reference(forecast: Forecast) -> float:
 
 
 def _work(forecast: Forecast) -> Work:
-    return Work(forecast.arm.backend, _name(forecast.arm), forecast.benchmark or LOADING)
-
-
-def _name(arm: Arm) -> str:
-    """What makes two arms equally fast: everything but the remark."""
-    return arm.model_dump_json(exclude={"note"})
+    return Work(forecast.arm.backend, forecast.arm.identity, forecast.benchmark or LOADING)
 
 
 def _forecast(part: _Part, run: str, arm: Arm, benchmark: str | None, what: str) -> Forecast:

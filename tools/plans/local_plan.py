@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Arm, Step
-from tools.herd import contamination_check
 from tools.methods.gpu_time import Range
+from tools.plans import fetching
 from tools.plans.judge_plan import NOTHING
 
 if TYPE_CHECKING:
@@ -68,7 +68,11 @@ def worthwhile(arms: Sequence[Arm], dossier: Dossier) -> bool:
 def reachable(
     shortlist: Sequence[Model], dossier: Dossier, deps: Deps
 ) -> tuple[list[Arm], Arm, dict[str, str]]:
-    """Arms by rank, the constant arm, and why each other shortlisted model has none."""
+    """Arms, the constant arm, and why each other shortlisted model has none.
+
+    Those whose weights are here come first, by rank; then those to be downloaded, then those that
+    nobody shortlisted.
+    """
     models = deps.registry.models
     names = {model.id for model in shortlist}
     others = [models[c.model] for c in dossier.get("candidates") or () if c.model not in names]
@@ -78,9 +82,13 @@ def reachable(
         (arm for arm in [*offered, *extra] if arm.model == CONSTANT),
         NULL,
     )
+    absent = [model for model in shortlist if model.id in reasons]
+    fetched, why_not = fetching.offers(absent, deps)
+    told = {name: joined(reasons[name], why) for name, why in why_not.items()}
     noted = [arm.model_copy(update={"note": joined(arm.note, NOT_SHORTLISTED)}) for arm in extra]
-    arms = [arm for arm in [*offered, *noted] if arm.model != CONSTANT]
-    return arms, constant, dict(reasons)
+    arms = [arm for arm in [*offered, *fetched, *noted] if arm.model != CONSTANT]
+    coming = {arm.model for arm in fetched}
+    return arms, constant, {m: w for m, w in (reasons | told).items() if m not in coming}
 
 
 def fit(estimator: Estimator, minutes: float, seated: Seated, items: int | None) -> Design:
@@ -128,7 +136,7 @@ def _grading(design: Design, arm: Arm, benchmark: str, items: int) -> Range:
 def _seconds(estimator: Estimator, arm: Arm, benchmark: str, items: int, *, loaded: bool) -> Range:
     """A step's own seconds, its contamination check included."""
     work = estimator.seconds(arm, benchmark, items, loaded=loaded)
-    check = contamination_check.seconds(estimator.runner, arm, benchmark)
+    check = estimator.checks.seconds(arm, benchmark)
     return Range(*(a + b for a, b in zip(work, check, strict=True)))
 
 

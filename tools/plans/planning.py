@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Plan
-from tools.plans import hub_lookup, judge_plan, local_plan, renting
+from tools.plans import hub_lookup, judge_plan, local_plan, renting, unknown_code
 from tools.plans.estimating import Estimator
 from tools.plans.price_book import dollars
 from tools.plans.rented_plan import MOST_ARMS, TOO_MANY, rented
@@ -23,6 +24,7 @@ from tools.real_task import authoring
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from memory.records import Arm, BenchmarkChoice, Model, Step
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -38,7 +40,8 @@ def make_plan(
     first) whose weights can be, at most ``MOST_ARMS``, and the constant answer last. Every
     benchmark gets the same number of items: ``items`` whatever it takes, else as many as fit.
     Where even ``LEAST_ITEMS`` take too long, benchmarks of least weight go first, then arms of
-    lowest rank; the last of each stays, and the plan shows what it takes.
+    lowest rank; the last of each stays, and the plan shows what it takes. Arms that run code of
+    their own wait for a tick (``tools.plans.unknown_code``).
 
     Where nothing can be measured, the best ``MOST_ARMS`` of the shortlist are priced for rented
     GPUs, in steps that are not ``here``. A plan without steps says in ``not_measured`` why.
@@ -47,30 +50,26 @@ def make_plan(
     """
     needed = dossier.get("requirements")
     shortlist = [deps.registry.models[one.model] for one in dossier.get("selected") or ()]
-    arms, constant, reasons = local_plan.reachable(shortlist, dossier, deps)
+    found, constant, reasons = local_plan.reachable(shortlist, dossier, deps)
+    arms, unknown = unknown_code.apart(found)
     choices = [c for c in dossier.get("benchmarks") or () if c.items_source is not None]
     rental = renting.rental(dossier, deps.gpu_usd_per_hour, items)
     seed = seed_of(dossier["run"])
+    estimator = Estimator.of(deps)
+    steps: tuple[Step, ...] = ()
+    design = None
     seated = judge_plan.seat(arms[:MOST_ARMS], choices, deps)
     if seated.arms and seated.choices and local_plan.worthwhile(arms, dossier):
-        estimator = Estimator.of(deps)
         design = local_plan.fit(estimator, deps.minutes, seated, items)
         baseline = judge_plan.told(constant, seated)
-        steps = local_plan.steps(estimator, design, baseline, deps, seed, _change(design, dossier))
-        absent = [model for model in shortlist if model.id in reasons]
-        said = hub_lookup.remarks(absent, deps)
-        reasons = {
-            model.id: local_plan.joined(
-                reasons[model.id], said.get(model.id, ""), rental.quote(model)
-            )
-            for model in absent
-        }
-        late = f"no time for it within {deps.minutes:g} minutes"
-        reasons |= {arm.name: late for arm in seated.arms[len(design.arms) :]}
-        reasons |= {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]} | dict(seated.unjudged)
+        change = _change(design, dossier, deps)
+        steps = local_plan.steps(estimator, design, baseline, deps, seed, change)
+        reasons = _reasons(shortlist, reasons, rental, deps) | _left_out(arms, seated, design, deps)
     else:
         steps, reasons = rented(rental, shortlist, constant, dossier, deps)
-        reasons |= {arm.name: NO_ITEMS for arm in arms} | dict(seated.unjudged)
+        reasons |= {arm.name: NO_ITEMS for arm in arms}
+    waiting = _waiting(unknown, choices, design, estimator, constant, deps, seed, items)
+    reasons |= {arm.model: unknown_code.reason(arm) for arm in unknown} | dict(seated.unjudged)
     budget = needed.budget_usd if needed else None
     if budget is not None and needed and needed.examples:
         budget = max(budget - deps.ledger.spent(authoring.run_of(dossier["run"])), 0.0)
@@ -86,7 +85,54 @@ def make_plan(
         requirements=_digest(needed.model_dump_json() if needed else ""),
         gpu_usd_per_hour=None if all(step.here for step in steps) else rental.usd_per_hour,
         notes=(*seated.notes, *_offer(dossier, deps)),
+        waiting=waiting,
     )
+
+
+def _reasons(
+    shortlist: Sequence[Model], reasons: dict[str, str], rental: renting.Rental, deps: Deps
+) -> dict[str, str]:
+    """Why shortlisted models are not measured here, what the Hub says and what renting costs."""
+    absent = [model for model in shortlist if model.id in reasons]
+    said = hub_lookup.remarks(absent, deps) if deps.downloads is None else {}
+    return {
+        model.id: local_plan.joined(reasons[model.id], said.get(model.id, ""), rental.quote(model))
+        for model in absent
+    }
+
+
+def _left_out(
+    arms: Sequence[Arm], seated: judge_plan.Seated, design: local_plan.Design, deps: Deps
+) -> dict[str, str]:
+    late = f"no time for it within {deps.minutes:g} minutes"
+    reasons = {arm.name: late for arm in seated.arms[len(design.arms) :]}
+    return reasons | {arm.name: TOO_MANY for arm in arms[MOST_ARMS:]}
+
+
+def _waiting(
+    unknown: Sequence[Arm],
+    choices: Sequence[BenchmarkChoice],
+    design: local_plan.Design | None,
+    estimator: Estimator,
+    constant: Arm,
+    deps: Deps,
+    seed: int,
+    items: int | None,
+) -> tuple[Step, ...]:
+    """What arms that run code of their own would be measured on, were they ticked.
+
+    The same items as the others; the constant answer is among them where the plan has none here.
+    """
+    if not unknown or not choices:
+        return ()
+    seated = judge_plan.seat(unknown[:MOST_ARMS], choices, deps)
+    if not seated.arms:
+        return ()
+    alone = design is None
+    if design is None:
+        design = local_plan.fit(estimator, deps.minutes, seated, items)
+    steps = local_plan.steps(estimator, replace(design, arms=seated.arms), constant, deps, seed)
+    return tuple(step for step in steps if alone or step.arm.model != CONSTANT)
 
 
 def seed_of(run: str) -> int:
@@ -144,9 +190,15 @@ def describe(plan: Plan) -> str:
             f"; priced for a rented GPU at ${plan.gpu_usd_per_hour:.2f} an hour"
             " (an assumption, MIRROR_GPU_USD_PER_HOUR)"
         )
+    lines = [*_downloads(plan), *lines]
     basis = [f"Time: {plan.steps[0].basis}"] if plan.steps[0].basis else []
     basis += [f"Note: {line}" for line in remarks(plan)]
     return "\n".join([head, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
+
+
+def _downloads(plan: Plan) -> list[str]:
+    arms = dict.fromkeys(step.arm for step in plan.steps if step.arm.download)
+    return [f"Downloads {arm.download / 1e9:.2g} GB: {arm.tick}" for arm in arms]
 
 
 def remarks(plan: Plan) -> list[str]:
@@ -172,10 +224,10 @@ def _offer(dossier: Dossier, deps: Deps) -> tuple[str, ...]:
     return ("--examples FILE tries models on your own task; --synthesize N on examples made up",)
 
 
-def _change(design: local_plan.Design, dossier: Dossier) -> str:
+def _change(design: local_plan.Design, dossier: Dossier, deps: Deps) -> str:
     """How likely the design's measurements are to change the choice."""
     models = list(dict.fromkeys(arm.model for arm in design.arms))
-    open_question = doubt(dossier, design.items, models)
+    open_question = doubt(dossier, design.items, models, deps.ledger.checks())
     if open_question is None:
         return ""
     chance = open_question.chance_of_change(models, [choice.task for choice in design.benchmarks])

@@ -51,7 +51,7 @@ def _worth(
     rental: renting.Rental, priced: dict[str, Model], dossier: Dossier, deps: Deps
 ) -> tuple[list[str], str, str]:
     """Names in the order of purchase, what that could change, and why others are not among them."""
-    open_question = doubt(dossier, rental.items)
+    open_question = doubt(dossier, rental.items, suspected=deps.ledger.checks())
     if open_question is None or not priced:
         return list(priced), "", TOO_MANY
     prices = {

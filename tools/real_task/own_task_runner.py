@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from memory.example_sets import ExampleSets
     from memory.records import Arm, Example, Model, OwnTask
+    from tools.clients.item_sources import Lettered
     from tools.clients.log_probs import TextLogProb
     from tools.real_task.own_task import Graded
 
@@ -106,6 +107,14 @@ class OwnTaskRunner:
     def published(self, benchmark: str) -> list[list[str]]:
         """The inner runner's; nobody published the order of the user's own examples."""
         return [] if _own(benchmark) else self.inner.published(benchmark)
+
+    def lettered(self, benchmark: str, count: int) -> list[Lettered]:
+        """The inner runner's; the user's own examples have no options."""
+        return [] if _own(benchmark) else self.inner.lettered(benchmark, count)
+
+    def tells_tokens(self, arm: Arm) -> bool:
+        """The inner runner's."""
+        return self.inner.tells_tokens(arm)
 
     def log_prob_seconds(self, arm: Arm, texts: Sequence[str]) -> tuple[float, float, float]:
         """The inner runner's."""

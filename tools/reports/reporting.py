@@ -13,14 +13,14 @@ import io
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from memory.errors import MirrorError
 from memory.records import CONSTANT, PrototypeAnswer, Record
 from tools import herd_runner
-from tools.choosing import funnel
+from tools.choosing import community, funnel
 from tools.dossier import VOID
 from tools.judging.reply import DIMENSIONS
 from tools.plans import estimating
@@ -29,17 +29,21 @@ from tools.real_task import own_task, prototype_deltas
 from tools.real_task.answer_format import form_of
 from tools.real_task.own_task import kept_name
 from tools.reports import plots
+from tools.routing import runs
 from tools.scores import evidence_table
 
 if TYPE_CHECKING:
     from memory.records import (
+        Candidate,
         Elimination,
         Interval,
         ItemResult,
         Measurement,
         Plan,
         Prediction,
+        Routing,
     )
+    from tools.choosing.community import Signals
     from tools.deps import Deps
     from tools.dossier import Dossier
 
@@ -55,8 +59,13 @@ def write(dossier: Dossier, deps: Deps) -> Path:
         MirrorError: the folder can't be written (no room, no permission); the line names it.
     """
     folder = deps.runs / dossier["run"]
+    dossier = cast("Dossier", {**dossier, "routing": _routing(dossier, deps)})
     fallen = eliminated(dossier, deps)
-    facts = {**_facts(dossier), "registry": deps.registry.version}
+    facts = {
+        **_facts(dossier),
+        "registry": deps.registry.version,
+        "community": [asdict(one) for one in _community(dossier, deps)],
+    }
     pages = {
         "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
         "eliminated.csv": _csv(fallen),
@@ -77,6 +86,19 @@ def write(dossier: Dossier, deps: Deps) -> Path:
             f"MIRROR_RUNS, then: mirror resume {dossier['thread']}"
         ) from error
     return folder
+
+
+def _community(dossier: Dossier, deps: Deps) -> list[Signals]:
+    """The signals of the shortlist, to stand beside its scores."""
+    names = [one.model for one in dossier.get("selected") or ()]
+    known = [name for name in names if name in deps.registry.models]
+    return community.signals(known, deps.registry, deps.clock()) if known else []
+
+
+def _explained(dossier: Dossier) -> list[Candidate]:
+    """The shortlist as candidates, each with what it matched."""
+    found = {one.model: one for one in dossier.get("candidates") or ()}
+    return [found[one.model] for one in dossier.get("selected") or () if one.model in found]
 
 
 def eliminated(dossier: Dossier, deps: Deps) -> list[Elimination]:
@@ -128,6 +150,8 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         registry=deps.registry,
         timing=estimating.timing(deps.ledger.took(dossier["run"])),
         evidence=evidence_table.table(dossier),
+        community=_community(dossier, deps),
+        explained=_explained(dossier),
         pictures=_pictures(dossier) if autoescape else {},
         prototype=_prototype(dossier, deps),
         dimensions=DIMENSIONS,
@@ -184,6 +208,15 @@ def _answers(examples: str, plan: Plan, deps: Deps) -> list[ItemResult]:
     # By metric last, so that it stays: its time is that of the writing.
     came.sort(key=lambda one: one.benchmark == examples)
     return list({(one.arm, one.item): one for one in came}.values())
+
+
+def _routing(dossier: Dossier, deps: Deps) -> Routing | None:
+    """Whether choosing an arm per prompt pays; None where no two arms answered an example."""
+    needed, plan = dossier.get("requirements"), dossier.get("plan")
+    if needed is None or needed.examples is None or plan is None:
+        return None
+    found = runs.of_plan(plan, needed.examples, deps)
+    return found.about if found is not None and len(found.about.members) > 1 else None
 
 
 def _pictures(dossier: Dossier) -> dict[str, str]:

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from tools.clients.hub import Hub
     from tools.scores.sources.entry import Entry
 
-HUB, LEADERBOARD = "hub:", "leaderboard:"
+HUB, LEADERBOARD, ALL_LEADERBOARDS = "hub:", "leaderboard:", "leaderboards:official"
 KINDS = (
     ".json (lm-eval), .csv, .jsonl, .md (model card), .yaml (front matter or .eval_results),"
-    " a folder of lm-eval results, hub:MODEL or leaderboard:DATASET"
+    " a folder of lm-eval results, hub:MODEL,"
+    " leaderboard:DATASET or leaderboards:official"
 )
 
 
@@ -58,9 +59,13 @@ def read(
         BadRequest: the source is of no known kind, is not there, or can't be read at all.
         HubUnavailable: the Hub gives no usable answer.
     """
-    if source.startswith((HUB, LEADERBOARD)):
+    if source.startswith((HUB, LEADERBOARD)) or source == ALL_LEADERBOARDS:
         if hub is None:
             raise BadRequest("Mirror asks nothing of the Hub: set MIRROR_OFFLINE=0 to import it.")
+        if source == ALL_LEADERBOARDS:
+            if scale is not None:
+                raise BadRequest("Each leaderboard has its own scale; leave --scale out.")
+            return hub_results.of_leaderboards(hub)
         kind, _, name = source.partition(":")
         ask = hub_results.of_model if kind == "hub" else hub_results.of_leaderboard
         return ask(hub, name, scale)

@@ -8,6 +8,9 @@ A model without a score of its own is placed by its size, date, family and name;
 nobody was measured on by its name alone. Both keep the order of models (``evals.prediction``),
 the second not their level: such predictions lie about 0.5, which is what Eq. 1 takes for an unknown
 cell, have no interval but [0, 1], and are never trusted.
+
+A score that is suspected of contamination counts by its weight, as in Eq. 1: for the rest it is as
+if missing, so it is mixed with what the others say of its cell before they learn from it.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 
 from memory.records import Origin, Prediction
 from memory.scores import resolve
+from tools.herd.contamination import suspicion
 from tools.methods.completion import complete
 
 if TYPE_CHECKING:
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from memory.records import Score
+    from memory.records import Contamination, Score
     from memory.registry import Registry
     from tools.methods.completion import Completion
     from tools.methods.gaussian_process import Side
@@ -57,13 +61,15 @@ class _Evidence:
     """Observed scores (models x columns), NaN where missing; the first columns are the job's.
 
     A column is a benchmark under one protocol, so that no two protocols are mixed. ``lent``:
-    cells (model, column) that hold a copy's score for want of the model's own.
+    cells (model, column) that hold a copy's score for want of the model's own. ``weights``: by
+    how much each score counts, 1 where nothing is suspected.
     """
 
     models: tuple[str, ...]
     columns: tuple[Column, ...]
     values: NDArray[np.float64]
     lent: Mapping[tuple[str, Column], Score]
+    weights: NDArray[np.float64]
 
 
 def predict(
@@ -72,6 +78,7 @@ def predict(
     observations: Iterable[Score],
     registry: Registry,
     copies: Mapping[str, Sequence[str]] | None = None,
+    suspected: Sequence[Contamination] = (),
 ) -> list[Prediction]:
     """Predict each of ``models`` on each of ``benchmarks`` that it has no score on.
 
@@ -82,18 +89,14 @@ def predict(
         observations: All there are, of any model and benchmark.
         registry: What is known of the models.
         copies: Quantized or mirrored copies of a model; a score of theirs is *inherited*.
+        suspected: What is known of contamination; a score that it doubts teaches less.
 
     Empty when so little is observed anywhere that nothing can be said.
     """
-    evidence = _gather(models, benchmarks, observations, copies or {})
+    evidence = _gather(models, benchmarks, observations, copies or {}, suspected)
     if evidence is None:
         return []
-    done = complete(
-        evidence.values,
-        models=_facts(evidence.models, registry),
-        benchmarks={"name": [f"{name} {protocol}" for name, protocol in evidence.columns]},
-        bounds=(0.0, 1.0),
-    )
+    done = _completed(_tempered(evidence, registry), evidence, registry)
     rows = {model: i for i, model in enumerate(evidence.models)}
     asked = [rows[model] for model in models]
     mean = _without_level(done.mean, evidence, asked)
@@ -101,6 +104,28 @@ def predict(
     cells = ((i, j) for i in asked for j in range(len(benchmarks)))
     found = (_prediction(i, j, evidence, done) for i, j in cells)
     return [one for one in found if one is not None]
+
+
+def _completed(values: NDArray[np.float64], evidence: _Evidence, registry: Registry) -> Completion:
+    return complete(
+        values,
+        models=_facts(evidence.models, registry),
+        benchmarks={"name": [f"{name} {protocol}" for name, protocol in evidence.columns]},
+        bounds=(0.0, 1.0),
+    )
+
+
+def _tempered(evidence: _Evidence, registry: Registry) -> NDArray[np.float64]:
+    """The scores, each that is doubted mixed with what the others say of its cell."""
+    doubted = evidence.weights < 1
+    if not doubted.any():
+        return evidence.values
+    others = np.where(doubted, np.nan, evidence.values)
+    said = np.full(others.shape, 0.5)
+    if np.isfinite(others).sum() >= LEAST_MODELS:
+        said = _completed(others, evidence, registry).mean
+    mixed = evidence.weights * evidence.values + (1 - evidence.weights) * said
+    return np.where(doubted, mixed, evidence.values)
 
 
 def _without_level(
@@ -151,6 +176,7 @@ def _gather(
     benchmarks: Mapping[str, str | None],
     observations: Iterable[Score],
     copies: Mapping[str, Sequence[str]],
+    suspected: Sequence[Contamination],
 ) -> _Evidence | None:
     """The job's columns, then the most telling others; None when that is too little."""
     observed: dict[Column, dict[str, list[Score]]] = defaultdict(lambda: defaultdict(list))
@@ -164,17 +190,22 @@ def _gather(
     measured = {model for column in chosen for model in observed.get(column, ())}
     rows = tuple(dict.fromkeys([*models, *sorted(measured)]))
     values, lent = np.full((len(rows), len(chosen)), np.nan), {}
+    weights = np.ones(values.shape)
     for j, column in enumerate(chosen):
         scores = observed.get(column, {})
         for i, model in enumerate(rows):
             if found := scores.get(model):
-                values[i, j] = resolve(found).value
+                score = resolve(found)
             elif found := [one for copy in copies.get(model, ()) for one in scores.get(copy, ())]:
-                lent[model, column] = resolve(found)
-                values[i, j] = lent[model, column].value
+                score = lent[model, column] = resolve(found)
+            else:
+                continue
+            values[i, j] = score.value
+            if doubt := suspicion(score, suspected):
+                weights[i, j] = doubt.weight
     if np.isfinite(values).sum() < LEAST_MODELS or min(values.shape) < 2:
         return None
-    return _Evidence(rows, tuple(chosen), values, lent)
+    return _Evidence(rows, tuple(chosen), values, lent, weights)
 
 
 def _telling(

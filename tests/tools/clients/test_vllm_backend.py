@@ -19,6 +19,7 @@ import pytest
 
 from agent.settings import worker_environment
 from memory.records import Model
+from tools.clients.executor import LocalExecutor
 from tools.clients.hf_backend import HfBackend
 from tools.clients.lm_eval_process import ArmFailed
 from tools.clients.lm_eval_runner import LmEvalRunner
@@ -26,6 +27,11 @@ from tools.clients.served_backend import ServedBackend, Server
 from tools.clients.vllm_backend import ROUNDED, VllmBackend
 
 SMOL = Model(id="HuggingFaceTB/SmolLM2-135M-Instruct")
+
+
+def runner(backend, python, logs, timeout=120):
+    executor = LocalExecutor(python, worker_environment())
+    return LmEvalRunner([backend], executor, logs, timeout=timeout)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +50,7 @@ def cache(request):
 @pytest.fixture(scope="module")
 def expected(cache):
     """What transformers answers to the same items."""
-    made = LmEvalRunner(
-        [HfBackend(cache, hf_cache=cache / "none")], sys.executable, worker_environment(), cache
-    )
+    made = runner(HfBackend(cache, hf_cache=cache / "none"), sys.executable, cache / "logs")
     arm = made.arms([SMOL])[0][0]
     made.probe(arm)
     answers = [one.answer for one in made.run(arm, "medmcqa", made.items("medmcqa", 6, 0))]
@@ -59,7 +63,7 @@ def expected(cache):
 @pytest.mark.timeout(900)
 def test_in_the_evaluation_process_it_answers_as_transformers_does(python, cache, expected):
     backend = VllmBackend(cache, hf_cache=cache / "none")
-    made = LmEvalRunner([backend], python, worker_environment(), cache / "logs", timeout=600)
+    made = runner(backend, python, cache / "logs", timeout=600)
     arm = made.arms([SMOL])[0][0]
     try:
         made.probe(arm)
@@ -94,9 +98,7 @@ def test_served_it_answers_as_transformers_does(python, cache, expected, tmp_pat
             backend = ServedBackend(
                 [Server(SMOL.id, f"http://127.0.0.1:{port}/v1", SMOL.id, folder)]
             )
-            made = LmEvalRunner(
-                [backend], sys.executable, worker_environment(), tmp_path, timeout=300
-            )
+            made = runner(backend, sys.executable, tmp_path, timeout=300)
             arm = made.arms([SMOL])[0][0]
             made.probe(arm)
             results = list(made.run(arm, "medmcqa", made.items("medmcqa", 6, 0)))

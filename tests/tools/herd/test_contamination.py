@@ -4,7 +4,7 @@ import pytest
 
 from memory.records import Arm, Contamination, Origin, Score
 from tools.herd.contamination import assess, factors, suspicion, unchecked
-from tools.methods.contamination import MembershipTest, OrderTest, ParaphraseGap
+from tools.methods.contamination import OrderTest, ParaphraseGap
 
 ARM = Arm(name="m Q4", model="m", backend="hf", precision="Q4", revision="r1")
 
@@ -13,8 +13,8 @@ def order(p):
     return OrderTest(rank=0.9, p=p, p_t=p, gain=3.0, shards=4)
 
 
-def member(p):
-    return MembershipTest(auc=0.8, p=p, n=20, n_reference=30)
+def options(p):
+    return OrderTest(rank=0.8, p=p, p_t=p, gain=0.1, shards=8)
 
 
 def gap(p):
@@ -33,10 +33,10 @@ def test_one_signal_uses_the_whole_level():
 
 
 def test_more_signals_share_it():
-    found = assess(ARM, "b", order=order(0.04), membership=member(0.5))
+    found = assess(ARM, "b", order=order(0.04), options=options(0.5))
     assert (found.weight, len(found.flags)) == (1.0, 2)
     assert found.reason == "no sign of contamination (order, min-k%++): full weight"
-    three = assess(ARM, "b", order=order(0.01), membership=member(0.01), gap=gap(0.01))
+    three = assess(ARM, "b", order=order(0.01), options=options(0.01), gap=gap(0.01))
     assert three.weight == 0.25
     assert {flag.threshold for flag in three.flags} == {0.05 / 3}
     assert assess(ARM, "b", order=order(0.01), gap=gap(0.001)).weight == 0.25

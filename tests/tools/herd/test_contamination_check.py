@@ -11,6 +11,8 @@ from memory.records import CONSTANT, Approval, BenchmarkChoice, Model, Plan
 from memory.scores import Scores
 from tools import herd_runner
 from tools.clients.fakes import ScriptedRunner
+from tools.clients.item_sources import Lettered
+from tools.clients.log_probs import TextLogProb, TokenLogProbs
 from tools.deps import silent
 from tools.herd import contamination_check
 from tools.plans import local_plan
@@ -104,7 +106,8 @@ def test_innocents_are_flagged_no_more_often_than_the_level():
     check = contamination_check.prepare(runner, runner.arms([Model(id=NAME)])[0][0], TASK)
     rng = np.random.default_rng(0)
     flagged = [
-        check.conclude(rng.normal(size=len(check.texts)).tolist()).weight < 1 for _ in range(400)
+        check.conclude([TextLogProb(x) for x in rng.normal(size=len(check.texts))]).weight < 1
+        for _ in range(400)
     ]
     assert sum(flagged) / 400 < 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
 
@@ -222,3 +225,78 @@ def test_without_a_published_order_or_log_probabilities_there_is_no_check(make):
     assert found.reason == f"not checked for contamination: {contamination_check.NO_ORDER}"
     silent_runner = SimpleNamespace()
     assert contamination_check.prepare(silent_runner, None, TASK) == contamination_check.NO_READER
+
+
+QUESTIONS = {TASK: [Lettered(f"What is {n}?", (f"one {n}", f"two {n}", f"six {n}"), 0)
+                    for n in range(contamination_check.REORDERED)]}  # fmt: skip
+
+
+def asking(**more):
+    return reading(questions=QUESTIONS, **more)
+
+
+def check_of(runner):
+    return contamination_check.prepare(runner, runner.arms([Model(id=NAME)])[0][0], TASK)
+
+
+def test_where_tokens_are_told_two_signals_share_the_level(make):
+    deps, plan, approval = make(asking(memorized=frozenset({NAME})))
+    (found,) = herd_runner.run(plan, approval, deps).contamination
+    assert [flag.method for flag in found.flags] == ["order", "min-k%++"]
+    assert [flag.threshold for flag in found.flags] == [0.025, 0.025]
+    assert found.weight == 0.25
+    assert "a question with its options as published surprises the model less" in found.reason
+    asked = 4 * (1 + contamination_check.SHUFFLES)
+    asked += contamination_check.REORDERED * (1 + contamination_check.REORDERINGS)
+    assert len(deps.runner.read) == asked
+
+
+def test_options_are_asked_where_no_order_is_known(make):
+    deps, plan, approval = make(ScriptedRunner({NAME: 0.9}, questions=QUESTIONS))
+    (found,) = herd_runner.run(plan, approval, deps).contamination
+    assert [flag.method for flag in found.flags] == ["min-k%++"]
+    assert found.weight == 1.0
+
+
+def test_innocents_of_both_signals_are_flagged_no_more_often_than_the_level():
+    check, rng = check_of(asking()), np.random.default_rng(0)
+
+    def told():
+        for _ in check.texts:
+            row = rng.normal(size=9)
+            yield TextLogProb(rng.normal(), TokenLogProbs(row, 0 * row, 1 + 0 * row))
+
+    flagged = [check.conclude(list(told())).weight < 1 for _ in range(400)]
+    assert sum(flagged) / 400 < 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
+
+
+def test_every_form_of_a_question_has_the_same_options():
+    check = check_of(asking())
+    forms = 1 + contamination_check.REORDERINGS
+    for start in range(0, len(check.options), forms):
+        lines = [text.split("\n") for text in check.options[start : start + forms]]
+        told = {(question, *sorted(line[3:] for line in options)) for question, *options in lines}
+        assert len(told) == 1
+
+
+def test_a_back_end_that_tells_no_tokens_is_not_asked_for_them():
+    runner = asking()
+    runner.tells_tokens = lambda arm: False
+    assert check_of(runner).options == ()
+    assert check_of(runner).key == check_of(reading()).key  # what was paid for stays paid for
+
+
+def test_tokens_that_do_not_come_after_all_are_an_error_and_not_a_verdict():
+    check = check_of(asking())
+    with pytest.raises(ValueError, match="no shard has all of its log-probabilities"):
+        check.conclude([TextLogProb(-1.0) for _ in check.texts])
+
+
+def test_a_check_is_made_once_for_all_prices_and_reserves(make):
+    runner, asked = asking(), []
+    honest = runner.published
+    runner.published = lambda benchmark: asked.append(benchmark) or honest(benchmark)
+    deps, plan, approval = make(runner)
+    assert len(asked) == 1
+    herd_runner.run(plan, approval, deps)
+    assert len(asked) == 2  # once for the plan, once for the run

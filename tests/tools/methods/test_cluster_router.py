@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tools.methods.cluster_router import choose, fit, fit_best, prompt_regions
+from tools.methods.cluster_router import fit, fit_best, prompt_regions
+from tools.methods.routing import choose
 
 NAN = float("nan")
 

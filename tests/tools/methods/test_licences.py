@@ -110,3 +110,69 @@ def test_names_typed_by_a_person() -> None:
     assert not known("apahce-2.0")
     assert suggestions("apahce-2.0")[0] == "apache-2.0"
     assert suggestions("zzzzzz") == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("llama2", "user-limit acceptable-use output-limit"),
+        ("llama3", "user-limit acceptable-use naming output-limit"),
+        ("llama3.1", "user-limit acceptable-use naming"),
+        ("llama3.2", "user-limit acceptable-use naming"),
+        ("llama3.3", "user-limit acceptable-use naming"),
+        ("llama4", "user-limit acceptable-use naming territory"),
+        ("gemma", "acceptable-use"),
+        ("qwen", "user-limit naming"),
+        ("qwen-research", "non-commercial research-only naming"),
+        ("tongyi-qianwen", "user-limit output-limit"),
+        ("mnpl", "non-commercial"),
+        ("mrl", "non-commercial research-only"),
+        ("deepseek", "acceptable-use"),
+        ("cc-by-nc-4.0", "non-commercial"),
+        ("cc-by-nc-sa-4.0", "non-commercial share-alike"),
+        ("cc-by-nc-nd-4.0", "non-commercial no-derivatives"),
+        ("openrail", "acceptable-use"),
+        ("openrail++", "acceptable-use"),
+        ("bigcode-openrail-m", "acceptable-use"),
+        ("creativeml-openrail-m", "acceptable-use"),
+        ("bigscience-bloom-rail-1.0", "acceptable-use"),
+        ("bigscience-rail-1.0", "acceptable-use"),
+        ("falcon-llm-license", "acceptable-use naming"),
+        ("falcon-180b", "acceptable-use hosting"),
+        ("yi-license", "registration acceptable-use"),
+    ],
+)
+def test_which_clauses_a_family_of_licences_brings(tag: str, expected: str) -> None:
+    assert clauses(tag) == frozenset(expected.split())
+    assert clauses(f"other:{tag.upper()}") == frozenset(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("link", "meant"),
+    [
+        ("https://creativecommons.org/licenses/by-nc-sa/4.0/deed.en", "cc-by-nc-sa-4.0"),
+        ("https://www.apache.org/licenses/LICENSE-2.0", "apache-2.0"),
+        ("https://ai.google.dev/gemma/terms", "gemma"),
+        ("https://ai.meta.com/llama/license/", "llama2"),
+        ("https://www.llama.com/llama3_1/license/", "llama3.1"),
+        ("https://www.llama.com/llama4/license/", "llama4"),
+        ("https://mistral.ai/licenses/MRL-0.1.md", "mrl"),
+        ("https://mistral.ai/licenses/MNPL-0.1.md", "mnpl"),
+        ("https://github.com/deepseek-ai/DeepSeek-V2/blob/main/LICENSE-MODEL", "deepseek"),
+    ],
+)
+def test_a_link_to_a_published_text_is_read_as_it(link: str, meant: str) -> None:
+    assert clauses(link) == clauses(meant)
+    assert clauses(meant) is not None
+
+
+def test_a_link_to_a_models_own_file_is_unknown() -> None:
+    assert clauses("https://huggingface.co/lab/model/blob/main/LICENSE") is None
+    assert clauses("other") is None
+
+
+def test_a_hosting_limit_forbids_offering_it_over_a_network() -> None:
+    permission = allows(verdict("mit", [("lab/base", "falcon-180b")]), "network")
+    assert permission.allowed is False
+    assert "falcon-180b of lab/base" in permission.reason
+    assert allows(verdict("falcon-180b"), "commercial").allowed is True

@@ -12,6 +12,7 @@ from tools.methods.lineage import (
     WEIGHTS,
     ancestors,
     fold,
+    lenders,
     parents,
     propagate,
     transfer,
@@ -137,3 +138,18 @@ def test_fold_gives_present_roots_that_fold_to_themselves(
     assert all(roots[root] == root for root in roots.values())
     variants = {c for c, p, r in named if r in VARIANT and c != p}
     assert all(roots[id] == id for id in ids if id not in variants)
+
+
+def test_lenders_add_up_to_what_is_inherited() -> None:
+    rng = np.random.default_rng(3)
+    kinds = ("quantized", "adapter", "finetune", "merge", "mirror")
+    for _ in range(20):
+        pairs = rng.integers(12, size=(16, 2)).tolist()
+        edges = [(c, p, kinds[rng.integers(len(kinds))]) for c, p in pairs]
+        own = sparse.csr_array(rng.random((12, 5)) * (rng.random((12, 5)) < 0.3))
+        spread = propagate(own, edges).inherited.toarray()
+        for row in range(12):
+            lent = lenders(own, edges, row).toarray()
+            assert lent.sum(axis=0) == pytest.approx(spread[row])
+            assert not lent[own.toarray() == 0].any()  # only who states it lends it
+            assert lent.min() >= -1e-12

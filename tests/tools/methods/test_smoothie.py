@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tools.methods.smoothie import (
     FLOOR,
-    blend,
     differences,
     fit,
     nearest,
@@ -153,18 +152,6 @@ def test_nearest_are_the_highest_cosines():
     for row, rows in zip(cosine, found, strict=True):
         assert set(row[rows]) == set(sorted(row)[-3:])
     assert nearest(prompts, prompts, 1)[:, 0].tolist() == list(range(9))
-
-
-def test_blend_lets_a_strong_prior_overrule_and_an_unknown_one_stay_silent():
-    even = np.full((1, 3), 1 / 3)
-    assert blend(even, [[1.0, 2.0, 9.0]])[0].argmax() == 2
-    nan = np.nan
-    given = np.array([[0.2, 0.5, 0.3]])
-    assert blend(given, np.full((2, 3), nan)) == pytest.approx(blend(given, np.empty((0, 3))))
-    one_known = blend(even, [[nan, 5.0, nan]])
-    assert one_known == pytest.approx(even)
-    silent = blend([[0.5, 0.5, 0.0]], [[0.0, 0.0, 9.0]])
-    assert silent == pytest.approx(np.array([[0.5, 0.5, 0.0]]))
 
 
 def test_thousand_prompts_and_twenty_models_take_under_two_seconds():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memory.records import Model, Origin, Score
+from memory.records import Contamination, Model, Origin, Score
 from memory.registry import Registry
 from tools.scores.prediction import MOST_CELLS, predict
 
@@ -124,3 +124,38 @@ def test_a_huge_leaderboard_does_not_crowd_out_the_rest(registry, observed):
     left = [one for one in observed if (one.model, one.benchmark) != (_model(5), "easy")]
     (found,) = predict([_model(5)], {"easy": "p"}, [*crowd, *left], registry)
     assert abs(found.value - _value(5, "easy")) < 0.2
+
+
+def suspect(model, benchmark, weight):
+    return Contamination(
+        arm=model, model=model, benchmark=benchmark, flags=(), weight=weight, reason="made"
+    )
+
+
+def _learnt_from(observed, registry, weight, value=1.0):
+    """What is said of a missing cell of model 5, whose measured "hard" score is ``value``."""
+    measured = {"origin": Origin.MEASURED, "source": "here"}
+    told = Score(model=_model(5), benchmark="hard", protocol="p", value=value, **measured)
+    cells = [(_model(5), "middling"), (_model(5), "hard")]
+    left = [one for one in observed if (one.model, one.benchmark) not in cells]
+    doubted = [suspect(_model(5), "hard", weight)]
+    (found,) = predict([_model(5)], {"middling": "p"}, [*left, told], registry, suspected=doubted)
+    return found.value
+
+
+def test_a_score_under_suspicion_teaches_less(registry, observed):
+    full, half, quarter = (_learnt_from(observed, registry, w) for w in (1.0, 0.5, 0.25))
+    assert full > half > quarter  # an inflated neighbour lifts the prediction, by its weight
+
+
+def test_a_weight_of_next_to_nothing_is_as_if_the_score_were_missing(registry, observed):
+    high = _learnt_from(observed, registry, 1e-9, 1.0)
+    assert high == pytest.approx(_learnt_from(observed, registry, 1e-9, 0.0), abs=1e-6)
+
+
+def test_only_the_measured_score_of_those_weights_is_doubted(registry, observed):
+    left = [one for one in observed if (one.model, one.benchmark) != (_model(5), "middling")]
+    doubted = [suspect(_model(5), "hard", 0.25)]  # but what is known of it was measured elsewhere
+    assert predict([_model(5)], {"middling": "p"}, left, registry) == predict(
+        [_model(5)], {"middling": "p"}, left, registry, suspected=doubted
+    )

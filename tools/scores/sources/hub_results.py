@@ -9,22 +9,25 @@ entry at a time, so that one odd entry can't spoil the others.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from memory.errors import BadRequest
 from memory.records import Origin, Score
+from tools.clients import hub_listing
 from tools.clients.hub import HubUnavailable
 from tools.scores.sources import model_card
 from tools.scores.sources.entry import Refused, entry, number, word
 from tools.scores.sources.hub_names import task_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tools.clients.hub import Hub
     from tools.scores.sources.entry import Entry
 
 EXPAND = ["evalResults", "model-index"]
+PERCENT = 100.0
 
 
 def of_model(hub: Hub, model: str, scale: float | None = None) -> Iterator[Entry]:
@@ -41,9 +44,10 @@ def of_model(hub: Hub, model: str, scale: float | None = None) -> Iterator[Entry
     results, index = held.get("evalResults") or [], held.get("model-index")
     if not results and not index:
         raise BadRequest(f"The Hub states no scores of {name}.")
-    yield from _eval_results(results, name, f"{hub.endpoint}/{name}", scale)
+    place = f"{hub.endpoint}/{name}"
+    yield from of_results(results, name, place, lambda _: scale)
     if index:
-        yield from model_card.entries(index, name, f"{hub.endpoint}/{name}", scale)
+        yield from model_card.entries(index, name, place, scale)
 
 
 def of_leaderboard(hub: Hub, dataset: str, scale: float | None = None) -> Iterator[Entry]:
@@ -53,31 +57,74 @@ def of_leaderboard(hub: Hub, dataset: str, scale: float | None = None) -> Iterat
         BadRequest: no data set id, no leaderboard, or values that need a ``scale``.
         HubUnavailable: no usable answer.
     """
-    held = _json(hub, f"datasets/{dataset}/leaderboard", dataset, {"base_model": "false"})
-    if not isinstance(held, list):
-        raise BadRequest(f"The Hub at {hub.endpoint} has no leaderboard of {dataset}.")
-    if scale is None and (high := [v for v in map(_value, held) if v > 1]):
+    held = _leaderboard(hub, dataset)
+    if scale is None and (high := [v for v in map(value, held) if v > 1]):
         raise BadRequest(
             f"The leaderboard of {dataset} goes up to {max(high):g}, not 1: add --scale 100 if it"
             " is in percent."
         )
+    yield from _column(hub, dataset, held, scale)
+
+
+def of_leaderboards(hub: Hub) -> Iterator[Entry]:
+    """Every column the Hub ranks models by, each on the scale that most of its values are on.
+
+    One without a leaderboard, or that can't be read, costs itself only.
+
+    Raises ``HubUnavailable`` when the list of them can't be had.
+    """
+    for dataset in hub_listing.benchmarks(hub):
+        try:
+            held = _leaderboard(hub, dataset)
+        except (BadRequest, HubUnavailable) as error:
+            yield Refused(dataset, str(error))
+            continue
+        yield from _column(hub, dataset, held, out_of(map(value, held)))
+
+
+def out_of(values: Iterable[float]) -> float | None:
+    """What most of a column's values look like: 100 (percent), or None (fractions)."""
+    above = Counter(value > 1 for value in values if value > 0)
+    return PERCENT if above[True] > above[False] else None
+
+
+def _leaderboard(hub: Hub, dataset: str) -> list[Any]:
+    held = _json(hub, f"datasets/{dataset}/leaderboard", dataset, {"base_model": "false"})
+    if not isinstance(held, list):
+        raise BadRequest(f"The Hub at {hub.endpoint} has no leaderboard of {dataset}.")
+    return held
+
+
+def _column(hub: Hub, dataset: str, held: list[Any], scale: float | None) -> Iterator[Entry]:
     source = f"{hub.endpoint}/datasets/{dataset}"
     for rank, raw in enumerate(held, start=1):
-        yield _ranked(f"entry {rank}", raw, dataset, source, scale)
+        yield _ranked(f"{dataset}, entry {rank}", raw, dataset, source, scale)
 
 
 def of_file(held: object, model: str, source: str, scale: float | None = None) -> Iterator[Entry]:
     """The entries of an ``.eval_results`` file: self-reported, as nobody here checks a token."""
-    for found in _eval_results(held, model, source, scale):
+    for found in of_results(held, model, source, lambda _: scale):
         if isinstance(found, Score):
             yield found.model_copy(update={"origin": Origin.REPORTED})
         else:
             yield found
 
 
-def _eval_results(held: object, model: str, source: str, scale: float | None) -> Iterator[Entry]:
+def of_results(
+    held: object, model: str, source: str, scale: Callable[[str], float | None]
+) -> Iterator[Entry]:
+    """The entries of ``evalResults``; ``scale``: what the values of a column are out of."""
     for place, raw in enumerate(held if isinstance(held, list) else [held], start=1):
-        yield _eval_result(f"evaluation result {place}", raw, model, source, scale)
+        yield _eval_result(
+            f"evaluation result {place}", raw, model, source, scale(column(raw) or "")
+        )
+
+
+def column(raw: Any) -> str | None:
+    """``dataset#task`` that an entry of ``evalResults`` belongs to; None if it does not say."""
+    data = raw.get("data", raw) if isinstance(raw, dict) else None
+    test = data.get("dataset") if isinstance(data, dict) else None
+    return f"{test.get('id')}#{test.get('task_id')}" if isinstance(test, dict) else None
 
 
 def _eval_result(where: str, raw: Any, model: str, source: str, scale: float | None) -> Entry:
@@ -131,7 +178,8 @@ def _ranked(where: str, raw: Any, dataset: str, source: str, scale: float | None
     return entry(where, given, scale=scale)
 
 
-def _value(raw: Any) -> float:
+def value(raw: Any) -> float:
+    """The number an entry states; 0 where it states none."""
     try:
         return number(raw["value"])
     except (KeyError, TypeError, ValueError):

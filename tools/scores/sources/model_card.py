@@ -67,6 +67,11 @@ def entries(index: object, model: str, source: str, scale: float | None = None) 
             yield Refused(where, f"the Hub's parser can't read it: {lacks[:200]}")
 
 
+def bounded(metric: str) -> bool:
+    """Whether a metric of this name has a best value: not a loss, a rank or a rating."""
+    return not (LOWER_IS_BETTER.fullmatch(metric) or NO_SCALE.fullmatch(metric))
+
+
 def load(path: Path) -> object:
     """The YAML of a card's front matter, or of a whole ``.yaml`` file.
 
@@ -80,11 +85,26 @@ def load(path: Path) -> object:
             raise BadRequest(f"{path} has no front matter between two lines of ---.")
         text = head.removeprefix("---")
     try:
-        if _too_deep(text):
-            raise BadRequest(f"{path} is nested more than {DEEPEST} deep.")
-        return yaml.load(text, Loader=yaml.CSafeLoader)
+        return parsed(text)
+    except TooDeep:
+        raise BadRequest(f"{path} is nested more than {DEEPEST} deep.") from None
     except (yaml.YAMLError, ValueError):
         raise BadRequest(f"{path} holds no YAML that can be read.") from None
+
+
+class TooDeep(ValueError):
+    """YAML that is nested more than ``DEEPEST`` deep."""
+
+
+def parsed(text: str) -> object:
+    """YAML that somebody else wrote.
+
+    Raises:
+        TooDeep, ValueError, yaml.YAMLError: it can't be read.
+    """
+    if _too_deep(text):
+        raise TooDeep
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def _too_deep(text: str) -> bool:

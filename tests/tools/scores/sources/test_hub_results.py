@@ -141,6 +141,17 @@ def test_one_column_has_one_scale(stub, hub):
     assert values == [pytest.approx(0.832), pytest.approx(0.009)]
 
 
+def test_all_leaderboards_each_on_its_own_scale_and_one_without_costs_itself(stub, hub):
+    named = [{"id": "acme/test"}, {"id": "acme/gone"}, {"id": "acme/other"}, "x", {"id": None}]
+    stub.plays("datasets", found(named))
+    stub.plays(BOARD, found([ranked(1, "acme/m", 83.2), ranked(2, "acme/n", 71.0)]))
+    stub.plays("datasets/acme/other/leaderboard", found([ranked(1, "acme/m", 0.4)]))
+    first, second, gone, other = hub_results.of_leaderboards(hub)
+    assert (first.value, second.value, other.value) == (0.832, 0.71, 0.4)
+    assert (gone.where, "no leaderboard" in gone.reason) == ("acme/gone", True)
+    assert "benchmark%3Aofficial" in stub.seen[0][0]
+
+
 def test_no_leaderboard_and_no_id(stub, hub):
     stub.plays(BOARD, Reply(404, b'{"error":"no leaderboard"}'))
     with pytest.raises(BadRequest, match="no leaderboard of acme/test"):
