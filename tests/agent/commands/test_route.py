@@ -47,6 +47,7 @@ def deployment(tmp_path_factory):
     path = home / "mine.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     words = {"examples": str(path), "input": None, "reference": None, "instruction": "Yes or no?"}
+    words |= {"judge": None, "domain": None}
     fixed = words | {"may_leave": False, "request": world.REQUEST, "json": False, "quiet": True}
     name = Terminal(made, argparse.Namespace(**fixed), "ada").keep_examples()
     told = list(made.say("t", world.REQUEST, {"examples": name}))
