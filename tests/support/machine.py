@@ -84,4 +84,5 @@ def world(
         downloads=None,
         judges=(),
         gpu_usd_per_hour=rate,
+        judges=(),
     )
