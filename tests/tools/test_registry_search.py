@@ -171,8 +171,8 @@ def test_a_stated_domain_that_fits_brings_more_than_all_claims_can(whole, domain
     """So a model that claims everything stays behind every model that is known for it."""
     index, embedder, _ = whole
     sigma = index.relevance(Requirements(text=RELM[domain], domains=(domain,)), embedder).sigma
-    column = index.found.labels.index(f"domain: {domain}")
-    stated = index.found.own[:, [column]].toarray().ravel() == 1.0
+    found = index.index.characteristics
+    stated = found.own[:, [found.column[f"domain: {domain}"]]].toarray().ravel() == 1.0
     assert sigma[stated].min() > claims.MOST
 
 
