@@ -84,5 +84,4 @@ def world(
         downloads=None,
         judges=(),
         gpu_usd_per_hour=rate,
-        judges=(),
     )
