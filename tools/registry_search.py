@@ -269,10 +269,15 @@ def rank(
 def overlaid(
     ranked: Sequence[Candidate], requirements: Requirements, registry: Registry, deps: Deps
 ) -> list[Candidate]:
-    """The candidates best first, with what was read of their own sources laid over the facts."""
+    """The candidates best first: by facts, of equals by what their own sources claim, then by size.
+
+    Claims are compared to a tenth of what they can add, so that size still counts among them.
+    """
     raised = claims.overlay(ranked, requirements, deps.characterizations, deps.embedder)
     sizes = {one.model: registry.models[one.model].params or 0 for one in raised}
-    return sorted(raised, key=lambda one: (-round(one.place, 2), -sizes[one.model]))
+    return sorted(
+        raised, key=lambda one: (-round(one.by_facts, 2), -round(one.raised, 3), -sizes[one.model])
+    )
 
 
 def explain(candidate: Candidate, most: int = 2) -> str:

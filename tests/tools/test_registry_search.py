@@ -166,14 +166,31 @@ def test_a_model_that_did_well_on_related_benchmarks_keeps_its_seat():
     assert registry_search.shorten(ranked[:3], {}) == ranked[:3]
 
 
-@pytest.mark.parametrize("domain", RELM)
-def test_a_stated_domain_that_fits_brings_more_than_all_claims_can(whole, domain):
-    """So a model that claims everything stays behind every model that is known for it."""
-    index, embedder, _ = whole
-    sigma = index.relevance(Requirements(text=RELM[domain], domains=(domain,)), embedder).sigma
-    found = index.index.characteristics
-    stated = found.own[:, [found.column[f"domain: {domain}"]]].toarray().ravel() == 1.0
-    assert sigma[stated].min() > claims.MOST
+def test_claims_never_overtake_facts_in_the_order(tmp_path):
+    """A model with every claim stays behind one that the facts put a hundredth ahead."""
+    said = [
+        Characteristic(
+            question=asks, value=value, source="card", quote="clinical notes from dialogues",
+            confidence=1.0, origin="read",
+        )
+        for asks, value in (("tasks", "summarization"), ("domain", "medical"))
+    ]  # fmt: skip
+    kept = Characterizations(tmp_path / "c.sqlite")
+    kept.keep(
+        Characterization(
+            model="a/claimer", content="c", reader="r", at="2026", sources=("card",),
+            characteristics=tuple(said),
+        )
+    )  # fmt: skip
+    models = [Model(id="a/claimer", params=9 * 10**9), Model(id="a/stated", params=10**9)]
+    registry = Registry({model.id: model for model in models}, "made")
+    deps = replace(world.deps(tmp_path, models=models), characterizations=kept)
+    needed = Requirements(text="clinical notes from dialogues", domains=("medical",))
+    ranked = [Candidate(model="a/claimer", sigma=0.40), Candidate(model="a/stated", sigma=0.41)]
+    found = registry_search.overlaid(ranked, needed, registry, deps)
+    assert [one.model for one in found] == ["a/stated", "a/claimer"]
+    assert 0 < found[1].raised <= claims.MOST
+    kept.close()
 
 
 def test_what_was_read_of_candidates_is_laid_over_the_facts(tmp_path):
