@@ -81,7 +81,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
     tasks = ExampleSets(home / "examples")
     return Deps(
         clock=clock,
-        registry=registry(home, cache),
+        registry=Registry.at_home(home, cache),
         scores=scores(settings),
         findings=findings(settings, encoder),
         ledger=ledger(settings),
@@ -174,12 +174,6 @@ def findings(settings: Settings, encoder: Embedder | None = None) -> Findings:
     url = settings.database_url
     place = home / "findings.sqlite" if url is None else url.get_secret_value()
     return Findings(place, encoder.encode, encoder.name, home)
-
-
-def registry(home: Path, cache: Path) -> Registry:
-    """The registry that was synced or loaded to ``home``, else the bundled one."""
-    synced = home / "registry" / "models.parquet"
-    return Registry.synced(synced, cache) if synced.exists() else Registry.load()
 
 
 def hub(settings: Settings, **how: Any) -> Hub | None:

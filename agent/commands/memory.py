@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import wiring
 from memory.errors import BadRequest
+from memory.registry import Registry
 from tools import recalling
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _export(args: argparse.Namespace, findings: Findings, _: Settings) -> None:
 def _marked(found: list[Finding], findings: Findings, settings: Settings) -> list[Finding]:
     """What to mind about each; the registry is read only where something rests on it."""
     rests = any(one.model or one.registry for one in found)
-    registry = wiring.registry(settings.home, settings.cache) if rests else None
+    registry = Registry.at_home(settings.home, settings.cache) if rests else None
     return recalling.marked(found, findings, wiring.clock(), registry)
 
 

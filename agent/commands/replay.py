@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from agent import wiring
 from memory import decision_records
 from memory.ledger import Ledger
+from memory.registry import Registry
 from tools.decisions.changes import Known
 from tools.decisions.replaying import replay
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def known(settings: Settings, scores: Scores) -> Known:
     """What this installation knows now."""
     embedder = wiring.embedder(settings.embedder)
-    registry = wiring.registry(settings.home, settings.cache)
+    registry = Registry.at_home(settings.home, settings.cache)
     return Known(registry, scores, _suspected(settings), embedder, settings.cache)
 
 

@@ -221,7 +221,7 @@ def _predicted(
         known.matrix.models,
         columns,
         scores.observations(),
-        Registry.load(),
+        Registry.at_home(settings.home, settings.cache),
         suspected=suspected,
     )
     return {(one.model, one.benchmark): one for one in found}
