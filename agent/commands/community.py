@@ -7,8 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from agent.wiring import clock
-from memory.registry import Registry
+from agent import wiring
 from tools.choosing.community import signals
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the signals of each model; raises ``BadRequest`` for one nobody knows."""
-    found = signals(args.models, Registry.load(), clock())
+    found = signals(args.models, wiring.registry(settings.home, settings.cache), wiring.clock())
     if args.json:
         sys.stdout.write(json.dumps({"community": [asdict(one) for one in found]}) + "\n")
         return 0

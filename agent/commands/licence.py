@@ -9,7 +9,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from memory.registry import Registry
+from agent import wiring
 from tools.lineage.licence_chain import USES, read
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ STYLES = {True: "green", False: "red", None: "yellow"}
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """0 when every use asked for is allowed, else 4; ``BadRequest`` for a model nobody knows."""
-    reading = read(args.model, Registry.load())
+    reading = read(args.model, wiring.registry(settings.home, settings.cache))
     uses = list(dict.fromkeys(args.uses)) or list(USES)
     if args.json:
         sys.stdout.write(json.dumps(_facts(reading, uses)) + "\n")

@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from memory.registry import Registry
+from agent import wiring
 from tools.lineage.inherited import inherited
 from tools.lineage.tree import family
 
@@ -26,7 +26,7 @@ SHOWN = 12
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Draw the family; raises ``BadRequest`` for a model nobody knows."""
-    registry = Registry.load()
+    registry = wiring.registry(settings.home, settings.cache)
     found = family(args.model, registry, args.top, args.depth)
     near = [
         found.model.id,
