@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 EXPLAINED = 5
 """At most so many labels explain a candidate."""
 
-CHUNK = 1_000
+CHUNK, ROUNDING = 1_000, 1e-9
 
 KEPT, WELL_PLACED = 200, 50
 """Candidates that stay after stage 2; so many of them for their related scores alone."""
@@ -114,7 +114,7 @@ class SearchIndex:
         """Every model of ``among`` (None: all) with its σ, most relevant first, ties by id."""
         result = self.relevance(requirements, embedder)
         rows = self._rows(among)
-        return Ranking(self.index, result, rows, result.sigma[rows])
+        return Ranking(self.index, result, rows)
 
     def recommend(
         self, requirements: Requirements, embedder: Embedder, among: Collection[str] | Rows
@@ -126,9 +126,7 @@ class SearchIndex:
         """
         result = self.relevance(requirements, embedder)
         rows = self._rows(among)
-        params = np.clip(self.index.columns.params[rows], 0, 2**50 - 1)
-        hundredths = np.rint(100 * result.sigma[rows]).astype(np.int64)
-        return Ranking(self.index, result, rows, (hundredths << 50) + params)
+        return Ranking(self.index, result, rows, by_size=True)
 
     def _rows(self, among: Collection[str] | Rows | None) -> Rows:
         return self.index.columns.rows(
@@ -140,30 +138,33 @@ class SearchIndex:
 class Ranking(Sequence[Candidate]):
     """Candidates, best first; what nobody asks for is neither put in order nor explained.
 
-    ``rows`` (n,) of the models, ``key`` (n,): the larger the better; of equals the more relevant
-    and then the first by id.
+    ``rows`` (n,) of the models. Of equally relevant ones the first by id comes first; ``by_size``:
+    of those equal to two decimals the larger.
     """
 
     source: RegistryIndex
     result: Relevance
     rows: Rows
-    key: NDArray[np.float64] | NDArray[np.int64]
+    by_size: bool = False
 
     def best(self, k: int) -> Rows:
-        """The rows of the best ``k``, in order.
-
-        What decides a place is looked at where that before it does not: of millions most are
-        never sorted.
-        """
-        chosen, at, wanted = [], np.arange(len(self.rows)), k
-        for value in (self.key, self.result.sigma[self.rows], -self._names):
-            if wanted <= 0 or wanted >= len(at):
+        """The rows of the best ``k``, in order; of millions most are never sorted."""
+        sigma = self.result.sigma[self.rows]
+        if not 0 < k < len(sigma):
+            return self._order[:k]
+        least = _largest(sigma, k)
+        if self.by_size:  # what rounds as it does may come before it
+            least = (np.rint(100 * least) - 0.5) / 100 - ROUNDING
+        at = np.flatnonzero(sigma >= least)
+        chosen, wanted = [], k
+        for key in (self._place, self._doubt, self._name):
+            if not 0 < wanted < len(at):
                 break
-            of = value[at]
-            least = np.partition(of, -wanted)[-wanted]
-            chosen.append(at[of > least])
-            at, wanted = at[of == least], wanted - len(chosen[-1])
-        return self._sorted(np.concatenate([*chosen, at[: max(wanted, 0)]]))
+            of = key(self.rows[at])
+            worst = np.partition(of, wanted - 1)[wanted - 1]
+            chosen.append(at[of < worst])
+            at, wanted = at[of == worst], wanted - len(chosen[-1])
+        return self._sorted(np.concatenate([*chosen, at[:wanted]]))
 
     def only(self, rows: Rows) -> Rows:
         """Those of ``rows`` that are ranked, in order."""
@@ -209,13 +210,23 @@ class Ranking(Sequence[Candidate]):
         )
 
     def _sorted(self, at: Rows) -> Rows:
-        rows, key = self.rows[at], self.key[at]
-        order = np.lexsort((self.source.alphabetical[rows], -self.result.sigma[rows], -key))
+        rows = self.rows[at]
+        order = np.lexsort((self._name(rows), self._doubt(rows), self._place(rows)))
         return np.asarray(rows[order])
 
-    @property
-    def _names(self) -> NDArray[np.int64]:
-        return self.source.alphabetical[self.rows].astype(np.int64)
+    # What decides in turn; the smaller the better.
+
+    def _place(self, rows: Rows) -> NDArray[np.int64] | NDArray[np.float64]:
+        if not self.by_size:
+            return self._doubt(rows)
+        params = np.clip(self.source.columns.params[rows], 0, 2**50 - 1)
+        return -(np.rint(100 * self.result.sigma[rows]).astype(np.int64) << 50) - params
+
+    def _doubt(self, rows: Rows) -> NDArray[np.float64]:
+        return -self.result.sigma[rows]
+
+    def _name(self, rows: Rows) -> NDArray[np.int32]:
+        return self.source.alphabetical[rows]
 
     @cached_property
     def _order(self) -> Rows:
@@ -236,6 +247,15 @@ class Ranking(Sequence[Candidate]):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def _largest(sigma: NDArray[np.float64], k: int) -> float:
+    """The ``k``-th largest σ. Most are small and equal, which is what slows a partition."""
+    for level in np.linspace(0.95, 0.0, 20):
+        above = sigma[sigma > level]
+        if len(above) >= k:
+            return float(np.partition(above, -k)[-k])
+    return 0.0
 
 
 def search(

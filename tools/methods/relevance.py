@@ -115,7 +115,8 @@ def relevance(
     touched = np.flatnonzero(weights)
     sigma = np.zeros(index.shape[0])
     if full > 0:
-        sigma = np.minimum(index[:, touched] @ weights[touched] / full, 1.0)
+        sigma = index[:, touched] @ (weights[touched] / full)
+        np.minimum(sigma, 1.0, out=sigma)
     return Relevance(sigma=sigma, matched=matched, expanded=brought, weights=weights)
 
 
