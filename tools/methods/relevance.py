@@ -115,7 +115,7 @@ def relevance(
     touched = np.flatnonzero(weights)
     sigma = np.zeros(index.shape[0])
     if full > 0:
-        sigma = index[:, touched] @ (weights[touched] / full)
+        sigma = np.asarray(index[:, touched] @ (weights[touched] / full), dtype=np.float64).ravel()
         np.minimum(sigma, 1.0, out=sigma)
     return Relevance(sigma=sigma, matched=matched, expanded=brought, weights=weights)
 
