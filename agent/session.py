@@ -333,4 +333,4 @@ def _events(mode: str, payload: Any) -> Iterator[Event]:
 def _told(message: ToolMessage | AIMessage) -> Told:
     name = message.name if isinstance(message, ToolMessage) else "planner"
     failed = isinstance(message, ToolMessage) and message.status == "error"
-    return Told(name or "", str(message.content), failed)
+    return Told(name or "", str(getattr(message, "artifact", None) or message.content), failed)

@@ -13,8 +13,7 @@ writes. Then, each in a process of its own:
   imports and the embedding model's loading included. Then ``QUERIES`` requests, drawn over domains
   and constraints, are answered warm: both stages with counts and relaxations, relevance, and the
   best ten explained. ``query_p50_ms`` and ``query_p95_ms``: wall time; ``query_cpu_p95_ms``:
-  processor time. ``candidates_p95_ms``: the same, as a conversation keeps it: 200 candidates with
-  their copies and what to mind about each.
+  processor time.
 
 ``growth``: build time (index, without embedding the vocabulary) of the largest over the next
 size. Figures are of this machine as busy as it was; processor times say what is the program's own.

@@ -6,7 +6,7 @@ propagation), which is how the two are told apart.
 
 Open vocabularies (words of names, bases, data sets, architectures) grow with the Hub, and almost
 all of it is said of a handful of models. A label of theirs is kept when at least one model in
-``RARE`` has it: all of them up to 200,000 models, those of 25 models and more at 2.5 million.
+``RARE`` has it: all of them up to 100,000 models, those of 25 models and more at 2.5 million.
 """
 
 from __future__ import annotations

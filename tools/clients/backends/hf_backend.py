@@ -168,10 +168,9 @@ class HfBackend:
         found, refused = self._find()
         if any((held.label, held.source) == (arm.name, arm.weights) for held in found):
             raise ArmFailed(f"{arm.name}: no longer at revision {arm.revision}; make a new plan.")
-        if other := [
-            w.precision for w in found if (w.model, w.revision) == (arm.model, arm.revision)
-        ]:
-            raise ArmFailed(f"{arm.name}: its weights turned out as {other[0]}; make a new plan.")
+        here = [w.precision for w in found if (w.model, w.revision) == (arm.model, arm.revision)]
+        if here and arm.precision not in here:
+            raise ArmFailed(f"{arm.name}: its weights turned out as {here[0]}; make a new plan.")
         raise ArmFailed(f"{arm.name}: {refused.get(arm.model, weights.ELSEWHERE)}.")
 
     def _folder(self, held: Weights, ask: Ask) -> Path:
