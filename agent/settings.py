@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory.errors import BadRequest
-from tools.clients.lm_eval_process import ALLOWED
+from tools.clients.backends.lm_eval_process import ALLOWED
 
 
 class Settings(BaseSettings):

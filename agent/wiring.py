@@ -30,17 +30,17 @@ from memory.registry import Registry
 from memory.registry_store import RegistryStore
 from memory.scores import Scores
 from tools.characterizing.sources import Sources
-from tools.clients.catalogue import LmEvalCatalogue
+from tools.clients.backends.hf_backend import HfBackend
+from tools.clients.backends.lm_eval_runner import LmEvalRunner
+from tools.clients.backends.served_backend import ServedBackend, servers
+from tools.clients.backends.vllm_backend import VllmBackend
+from tools.clients.benchmarks.catalogue import LmEvalCatalogue
 from tools.clients.chat import OpenAIChat
 from tools.clients.embedder import OnnxEmbedder, SentenceTransformerEmbedder
-from tools.clients.executor import LocalExecutor
-from tools.clients.hf_backend import HfBackend
-from tools.clients.hub import ENDPOINT, Hub
-from tools.clients.hub_download import Downloads
-from tools.clients.lm_eval_runner import LmEvalRunner
-from tools.clients.ray_executor import RayExecutor
-from tools.clients.served_backend import ServedBackend, servers
-from tools.clients.vllm_backend import VllmBackend
+from tools.clients.executors.executor import LocalExecutor
+from tools.clients.executors.ray_executor import RayExecutor
+from tools.clients.hub.api import ENDPOINT, Hub
+from tools.clients.hub.download import Downloads
 from tools.clients.web import Web
 from tools.deps import Deps
 from tools.judging.chat import PricedChat
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from agent.graph import Graph
     from agent.settings import Settings
-    from tools.clients.executor import Executor
+    from tools.clients.executors.executor import Executor
     from tools.deps import Embedder, Progress
 
 
@@ -81,7 +81,7 @@ def deps(settings: Settings, planner: str | None = None) -> Deps:
     tasks = ExampleSets(home / "examples")
     return Deps(
         clock=clock,
-        registry=registry(home, cache),
+        registry=Registry.at_home(home, cache),
         scores=scores(settings),
         findings=findings(settings, encoder),
         ledger=ledger(settings),
@@ -174,12 +174,6 @@ def findings(settings: Settings, encoder: Embedder | None = None) -> Findings:
     url = settings.database_url
     place = home / "findings.sqlite" if url is None else url.get_secret_value()
     return Findings(place, encoder.encode, encoder.name, home)
-
-
-def registry(home: Path, cache: Path) -> Registry:
-    """The registry that was synced or loaded to ``home``, else the bundled one."""
-    synced = home / "registry" / "models.parquet"
-    return Registry.synced(synced, cache) if synced.exists() else Registry.load()
 
 
 def hub(settings: Settings, **how: Any) -> Hub | None:

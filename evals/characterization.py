@@ -33,9 +33,10 @@ from agent.approving import approved
 from memory.ledger import Ledger
 from memory.records import Plan
 from prompts.questions import questions
-from tools.characterizing import card_metadata, form, rules
+from tools.characterizing import card_metadata, form, rules, wording
 from tools.characterizing.documents import from_markdown, front_matter, plain
 from tools.characterizing.passages import Library
+from tools.characterizing.quotes import Quotable
 from tools.clients.embedder import OnnxEmbedder
 from tools.judging.chat import Judge
 from tools.methods import licences
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 CARDS = "lineage/models_2057_modelinfo_and_card.jsonl.gz"
 COMPARED = ("licence", "languages", "base model", "tasks", "training data", "domain")
 DRAWS = 2000
+MANY_PASSAGES, RETRIEVED_FROM = 8, 100
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,39 @@ def measured(some: Sequence[tuple[str, str]], read: Reader) -> list[Card]:
     return found
 
 
+def retrieval(some: Sequence[tuple[str, str]], embedder: OnnxEmbedder) -> dict[str, object]:
+    """How often the passages retrieved for a question hold an answer that is known to be there."""
+    found: dict[str, list[bool]] = defaultdict(list)
+    chances: list[float] = []
+    read = 0
+    for _, card in some:
+        document = from_markdown(rules.CARD, front_matter(card)[1])
+        library = Library.of([document], embedder)
+        answers = {one.question: one for one in wording.read(document)}
+        if len(library.passages) < MANY_PASSAGES or not answers:
+            continue
+        asked = [questions()[asks] for asks in answers]
+        nearest = library.nearest([one.text for one in asked], form.PER_QUESTION)
+        for question, passages in zip(asked, nearest, strict=True):
+            quote = answers[question.asks].quote
+            found[question.asks].append(any(Quotable(p.text).find(quote) for p in passages))
+            chances.append(form.PER_QUESTION / len(library.passages))
+        read += 1
+        if read == RETRIEVED_FROM:
+            break
+    hits, n = sum(sum(some) for some in found.values()), len(chances)
+    low, high = wilson(hits, n)
+    return {
+        "cards": read,
+        "n": n,
+        "hit": round(hits / n, 3) if n else None,
+        "low": round(low, 3),
+        "high": round(high, 3),
+        "chance": round(float(np.mean(chances)), 3) if n else None,
+        "by_question": {asks: [sum(some), len(some)] for asks, some in found.items()},
+    }
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print one JSON line."""
     parser = argparse.ArgumentParser(prog="python -m evals.characterization")
@@ -212,6 +247,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     begin = time.process_time()
     result: dict[str, object] = {"rules": figures(measured(some, by_rules(embedder)))}
     result["seconds_per_card"] = round((time.process_time() - begin) / max(len(some), 1), 3)
+    result["retrieval"] = retrieval(some, embedder)
     if args.model:
         reader = by_model(args.model, args.yes_up_to, embedder)
         result[args.model] = figures(measured(some[: args.cards], reader))

@@ -53,10 +53,10 @@ from evals.contamination_sets import (
     plant,
 )
 from memory.errors import MirrorError
-from tools.clients import weights
-from tools.clients.item_options import published, reworded
-from tools.clients.log_probs import token_log_probs
-from tools.clients.unpack import materialize, unpacked
+from tools.clients.backends.log_probs import token_log_probs
+from tools.clients.benchmarks.item_options import published, reworded
+from tools.clients.weights import weights
+from tools.clients.weights.unpack import materialize, unpacked
 from tools.herd.contamination_check import REORDERED, REORDERINGS, SHUFFLES, reordered
 from tools.methods.contamination import (
     membership_test,
@@ -70,9 +70,9 @@ from tools.methods.intervals import wilson
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tools.clients.item_options import Form
-    from tools.clients.item_sources import Lettered
-    from tools.clients.log_probs import TokenLogProbs
+    from tools.clients.backends.log_probs import TokenLogProbs
+    from tools.clients.benchmarks.item_options import Form
+    from tools.clients.benchmarks.item_sources import Lettered
 
     Grades = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.clients.item_options import usable
+from tools.clients.benchmarks.item_options import usable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tools.clients.item_sources import Lettered
+    from tools.clients.benchmarks.item_sources import Lettered
 
 TASKS = ("medmcqa", "openbookqa", "commonsense_qa", "social_iqa")
 ITEMS, SHARDS = 16, 4

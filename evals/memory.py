@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIMENSION, CENTRES, SPREAD = 384, 2_000, 1.0
-QUERIES, K, BATCH = 200, 10, 20_000
+QUERIES, K, BATCH = 100, 10, 20_000
 KINDS = ("evaluation", "characterization", "decision", "preference")
 SHARES = (0.7, 0.2, 0.09, 0.01)
 
@@ -84,15 +84,19 @@ class Scatter:
         rows = [int(text.split()[0]) % len(self.vectors) for text in texts]
         return self.vectors[rows].astype(np.float32)
 
-    def nearest(self, query: int) -> set[int]:
-        """The numbers of the K nearest, by comparing with all."""
-        scores = np.concatenate(
-            [
-                self.vectors[start : start + BATCH].astype(np.float32) @ self.queries[query]
-                for start in range(0, len(self.vectors), BATCH)
-            ]
-        )
-        return set(np.argpartition(-scores, K)[:K].tolist())
+    def nearest(self) -> list[set[int]]:
+        """For each query the numbers of the K nearest, by comparing it with all."""
+        best = np.full((QUERIES, 0), -1.0, dtype=np.float32)
+        names = np.zeros((QUERIES, 0), dtype=np.int64)
+        for start in range(0, len(self.vectors), BATCH):
+            block = self.vectors[start : start + BATCH].astype(np.float32)
+            scores = np.hstack([best, self.queries @ block.T])
+            here = np.broadcast_to(np.arange(start, start + len(block)), (QUERIES, len(block)))
+            numbers = np.hstack([names, here])
+            top = np.argpartition(-scores, K, axis=1)[:, :K]
+            best = np.take_along_axis(scores, top, axis=1)
+            names = np.take_along_axis(numbers, top, axis=1)
+        return [set(row) for row in names.tolist()]
 
     def findings(self) -> Iterator[Finding]:
         """One finding a vector."""
@@ -122,11 +126,11 @@ def measure(size: int, seed: int, folder: Path) -> Measured:
     store = Findings(path, made.embed, "made")
     rebuilt = _first(store)
     times, kind_times, exact = [], [], []
-    for n in range(QUERIES):
+    for n, nearest in enumerate(made.nearest()):
         seconds, found = _timed(store, n)
         times.append(seconds)
         kind_times.append(_timed(store, n, "preference")[0])
-        exact.append(len(found & made.nearest(n)) / K)
+        exact.append(len(found & nearest) / K)
     adding = _adding(store, size)
     began = time.perf_counter()
     store.forget("0")

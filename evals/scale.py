@@ -120,9 +120,10 @@ def answer(searching: SearchIndex, embedder: OnnxEmbedder, wanted: Requirements)
     _, first = funnel.critical(columns, wanted)
     result, second = funnel.important(first.left, wanted, columns)
     ranked = searching.recommend(wanted, embedder, second.left)
-    models = searching.index.registry.models
-    for one in ranked.explained(ranked.best(SHOWN)):
-        models[one.model]
+    best = ranked.best(SHOWN)
+    ranked.explained(best)
+    for row in best.tolist():
+        searching.index.registry.at(row)
     return result.remaining
 
 

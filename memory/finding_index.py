@@ -137,8 +137,9 @@ def _shard(folder: Path, file: _File) -> Shard:
 
 
 def _named(manifest: Path) -> set[str]:
-    """The files that belong to a manifest, whether it can be read or not."""
-    return {path.name for path in manifest.parent.glob(f"{manifest.stem}.*.faiss")}
+    """The files that belong to a manifest, whether it can be read or not; a killed writer's too."""
+    endings = ("faiss", "part")
+    return {p.name for end in endings for p in manifest.parent.glob(f"{manifest.stem}.*.{end}")}
 
 
 def _read(manifest: Path) -> _Manifest:

@@ -255,6 +255,8 @@ class Findings:
         with self._turn:
             if manifest.exists():
                 self._synchronized(write=True)
+            else:
+                erase([manifest])
         path = self.database.path
         if path is not None:  # what was deleted is zeros in the log; bring them into the file
             with closing(connect(path)) as connection, clear_errors(path):

@@ -362,9 +362,9 @@ class Candidate(Record):
     raised: float = 0.0
 
     @property
-    def place(self) -> float:
-        """What orders candidates: σ with its raise, also where both together pass 1."""
-        return self.sigma if self.stated is None else self.stated + self.raised
+    def by_facts(self) -> float:
+        """σ without what the model's own sources claim."""
+        return self.sigma if self.stated is None else self.stated
 
 
 class BenchmarkChoice(Record):

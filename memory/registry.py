@@ -76,6 +76,15 @@ class Registry:
             raise DamagedStore(f"can't read the model registry {parquet}: {error}") from error
         return cls(Rows.of(parquet, cache / f"registry.{version}"), version)
 
+    @classmethod
+    def at_home(cls, home: Path, cache: Path) -> Registry:
+        """The registry that was synced or loaded to ``home``, else the bundled one.
+
+        Raises ``DamagedStore`` naming the file that can't be read.
+        """
+        synced = home / "registry" / "models.parquet"
+        return cls.synced(synced, cache) if synced.exists() else cls.load()
+
     def facts(self, columns: Collection[str]) -> pl.DataFrame:
         """These columns of ``memory.registry_table``, a row a model, in the order of ``models``."""
         from memory.registry_table import table
@@ -121,6 +130,10 @@ class Registry:
         if self._mapped is None:
             return [self._listed[row] for row in rows]
         return self._mapped.names_at(rows)
+
+    def at(self, row: int) -> Model:
+        """The record in this row."""
+        return self.models[self._listed[row]] if self._mapped is None else self._mapped.at(row)
 
     def children(self, id: str) -> tuple[Model, ...]:
         """Models made directly from this one (finetunes, quantizations, mirrors, merges)."""

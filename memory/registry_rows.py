@@ -18,7 +18,7 @@ from memory.errors import DamagedStore
 from memory.registry_table import COLUMNS, models, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from memory.records import Model
@@ -48,9 +48,10 @@ class Rows(Mapping[str, "Model"]):
         """
 
         def make(place: Path) -> None:
-            table = _read(parquet)
-            table.write_ipc(place / "table.arrow", compression="uncompressed")
-            sorted_names(table).write_ipc(place / "names.arrow", compression="uncompressed")
+            table = place / "table.arrow"
+            _lay_out(parquet, table)
+            names = sorted_names(pl.read_ipc(table, columns=["id", "aliases"]))
+            names.write_ipc(place / "names.arrow", compression="uncompressed")
 
         return kept(folder, make, cls._mapped)
 
@@ -82,7 +83,7 @@ class Rows(Mapping[str, "Model"]):
 
     def near(self, name: str) -> list[str]:
         """Up to three ids whose names look like this one."""
-        at, _ = self._span(name)
+        at, _ = self._place(name)
         around = self.names[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
         close = difflib.get_close_matches(name.lower(), around["name"], n=3, cutoff=0.7)
         rows = dict(around.select("name", "row").iter_rows())
@@ -92,20 +93,28 @@ class Rows(Mapping[str, "Model"]):
         """The ids in these rows."""
         return self.table["id"].gather(rows).to_list()
 
-    def _span(self, name: str) -> tuple[int, int]:
+    def _place(self, name: str) -> tuple[int, str]:
+        """Where a name sorts among ``names``, and how it is written there."""
         lower = pl.Series([name]).str.to_lowercase()[0]
-        names = self.names["name"]
-        return int(names.search_sorted(lower, "left")), int(names.search_sorted(lower, "right"))
+        return int(self.names["name"].search_sorted(lower, "left")), lower
 
     def _named(self, name: str) -> list[int]:
-        first, last = self._span(name)
-        return self.names["row"][first:last].to_list()
+        """The rows of what has this name, ids before aliases."""
+        at, lower = self._place(name)
+        few = self.names[at : at + 1]
+        while len(few) < len(self.names) - at and few["name"][-1] == lower:
+            few = self.names[at : at + 2 * len(few)]
+        return few.filter(few["name"] == lower)["row"].to_list()
+
+    def at(self, row: int) -> Model:
+        """The record in this row."""
+        return record(self.table.row(row, named=True))
 
     def __getitem__(self, id: str) -> Model:
         row = self.row(id) if isinstance(id, str) else None
         if row is None:
             raise KeyError(id)
-        return record(self.table.row(row, named=True))
+        return self.at(row)
 
     def __contains__(self, id: object) -> bool:
         return isinstance(id, str) and self.row(id) is not None
@@ -167,22 +176,30 @@ def sorted_names(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _read(parquet: Path) -> pl.DataFrame:
+def _lay_out(parquet: Path, file: Path) -> None:
+    """Write the table as Arrow, a batch at a time: it is never in memory as a whole."""
     try:
-        table = pl.read_parquet(parquet, columns=None)
-    except (OSError, pl.exceptions.PolarsError) as error:
+        rows = pl.scan_parquet(parquet)
+        columns = rows.collect_schema().names()
+        if "id" not in columns:
+            raise DamagedStore(f"the model registry {parquet} has no column 'id'; get it again")
+        ids = rows.select("id").with_row_index("at").collect().drop_nulls("id")
+        last = ids.unique("id", keep="last", maintain_order=True)
+        if len(last) < rows.select(pl.len()).collect().item():
+            rows = rows.with_row_index("at").filter(pl.col("at").is_in(last["at"].implode()))
+        rows = rows.select(_column(name, columns).alias(name) for name in COLUMNS)
+        rows.sink_ipc(file, compression="uncompressed", maintain_order=True)
+    except pl.exceptions.PolarsError as error:  # a full disk is an OSError, which passes
         raise DamagedStore(
             f"can't read the model registry {parquet} ({type(error).__name__}); restore it or get"
             " it again with mirror registry sync"
         ) from error
-    if "id" not in table.columns:
-        raise DamagedStore(f"the model registry {parquet} has no column 'id'; get it again")
-    absent = [
-        pl.lit([] if isinstance(kind, pl.List) else None, dtype=kind).alias(name)
-        for name, kind in COLUMNS.items()
-        if name not in table.columns
-    ]
-    table = table.with_columns(absent).select(pl.col(n).cast(k) for n, k in COLUMNS.items())
-    lists = [name for name, kind in COLUMNS.items() if isinstance(kind, pl.List)]
-    table = table.with_columns(pl.col(lists).fill_null([]).list.drop_nulls())
-    return table.drop_nulls("id").unique("id", keep="last", maintain_order=True)
+
+
+def _column(name: str, present: Collection[str]) -> pl.Expr:
+    """A column as the schema has it; lists hold no nulls and are never null."""
+    kind = COLUMNS[name]
+    if not isinstance(kind, pl.List):
+        return (pl.col(name) if name in present else pl.lit(None)).cast(kind)
+    cell = pl.col(name).cast(kind) if name in present else pl.lit([], dtype=kind)
+    return cell.fill_null([]).list.drop_nulls()

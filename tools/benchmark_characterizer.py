@@ -13,7 +13,7 @@ import numpy as np
 
 from memory.errors import MirrorError
 from memory.vectors import cache_file, cached_vectors
-from tools.clients import items
+from tools.clients.benchmarks import items
 from tools.methods.representatives import representatives
 
 if TYPE_CHECKING:

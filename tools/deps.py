@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from memory.registry import Registry
     from memory.scores import Scores
     from tools.characterizing.sources import Sources
-    from tools.clients.hub import Hub
-    from tools.clients.hub_download import Downloads
-    from tools.clients.item_sources import Lettered
-    from tools.clients.log_probs import TextLogProb
+    from tools.clients.backends.log_probs import TextLogProb
+    from tools.clients.benchmarks.item_sources import Lettered
+    from tools.clients.hub.api import Hub
+    from tools.clients.hub.download import Downloads
     from tools.judging.chat import PricedChat
     from tools.registry_index import RegistryIndex
     from tools.registry_search import SearchIndex

@@ -138,7 +138,7 @@ class RegistryIndex:
         spoken: Callable[[Sequence[str]], Sequence[str]] = tuple
         columns = Columns(
             registry,
-            allowed=pairs("allowed", lambda v: Role(*v), lambda v: Terms(*v)),
+            allowed=pairs("allowed", lambda v: Role(*v), lambda v: Terms(v[0], tuple(v[1]))),
             fitting=pairs("fitting", spoken, lambda v: Package(*v)),
             expected=frozenset(texts["expected"]),
             **{name: array(name) for name in _NUMBERS},

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 EXPLAINED = 5
 """At most so many labels explain a candidate."""
 
-CHUNK = 1_000
+CHUNK, ROUNDING = 1_000, 1e-9
 
 KEPT, WELL_PLACED = 200, 50
 """Candidates that stay after stage 2; so many of them for their related scores alone."""
@@ -114,7 +114,7 @@ class SearchIndex:
         """Every model of ``among`` (None: all) with its σ, most relevant first, ties by id."""
         result = self.relevance(requirements, embedder)
         rows = self._rows(among)
-        return Ranking(self.index, result, rows, result.sigma[rows])
+        return Ranking(self.index, result, rows)
 
     def recommend(
         self, requirements: Requirements, embedder: Embedder, among: Collection[str] | Rows
@@ -126,9 +126,7 @@ class SearchIndex:
         """
         result = self.relevance(requirements, embedder)
         rows = self._rows(among)
-        params = np.clip(self.index.columns.params[rows], 0, 2**50 - 1)
-        hundredths = np.rint(100 * result.sigma[rows]).astype(np.int64)
-        return Ranking(self.index, result, rows, (hundredths << 50) + params)
+        return Ranking(self.index, result, rows, by_size=True)
 
     def _rows(self, among: Collection[str] | Rows | None) -> Rows:
         return self.index.columns.rows(
@@ -140,21 +138,33 @@ class SearchIndex:
 class Ranking(Sequence[Candidate]):
     """Candidates, best first; what nobody asks for is neither put in order nor explained.
 
-    ``rows`` (n,) of the models, ``key`` (n,): the larger the better; of equals the more relevant
-    and then the first by id.
+    ``rows`` (n,) of the models. Of equally relevant ones the first by id comes first; ``by_size``:
+    of those equal to two decimals the larger.
     """
 
     source: RegistryIndex
     result: Relevance
     rows: Rows
-    key: NDArray[np.float64] | NDArray[np.int64]
+    by_size: bool = False
 
     def best(self, k: int) -> Rows:
-        """The rows of the best ``k``, in order."""
-        if k >= len(self.rows):
-            return self._order
-        least = np.partition(self.key, -k)[-k] if k else np.inf
-        return self._sorted(np.flatnonzero(self.key >= least))[:k]
+        """The rows of the best ``k``, in order; of millions most are never sorted."""
+        sigma = self.result.sigma[self.rows]
+        if not 0 < k < len(sigma):
+            return self._order[:k]
+        least = _largest(sigma, k)
+        if self.by_size:  # what rounds as it does may come before it
+            least = (np.rint(100 * least) - 0.5) / 100 - ROUNDING
+        at = np.flatnonzero(sigma >= least)
+        chosen, wanted = [], k
+        for key in (self._place, self._doubt, self._name):
+            if not 0 < wanted < len(at):
+                break
+            of = key(self.rows[at])
+            worst = np.partition(of, wanted - 1)[wanted - 1]
+            chosen.append(at[of < worst])
+            at, wanted = at[of == worst], wanted - len(chosen[-1])
+        return self._sorted(np.concatenate([*chosen, at[:wanted]]))
 
     def only(self, rows: Rows) -> Rows:
         """Those of ``rows`` that are ranked, in order."""
@@ -200,9 +210,23 @@ class Ranking(Sequence[Candidate]):
         )
 
     def _sorted(self, at: Rows) -> Rows:
-        rows, key = self.rows[at], self.key[at]
-        order = np.lexsort((self.source.alphabetical[rows], -self.result.sigma[rows], -key))
+        rows = self.rows[at]
+        order = np.lexsort((self._name(rows), self._doubt(rows), self._place(rows)))
         return np.asarray(rows[order])
+
+    # What decides in turn; the smaller the better.
+
+    def _place(self, rows: Rows) -> NDArray[np.int64] | NDArray[np.float64]:
+        if not self.by_size:
+            return self._doubt(rows)
+        params = np.clip(self.source.columns.params[rows], 0, 2**50 - 1)
+        return -(np.rint(100 * self.result.sigma[rows]).astype(np.int64) << 50) - params
+
+    def _doubt(self, rows: Rows) -> NDArray[np.float64]:
+        return -self.result.sigma[rows]
+
+    def _name(self, rows: Rows) -> NDArray[np.int32]:
+        return self.source.alphabetical[rows]
 
     @cached_property
     def _order(self) -> Rows:
@@ -225,6 +249,15 @@ class Ranking(Sequence[Candidate]):
         return len(self.rows)
 
 
+def _largest(sigma: NDArray[np.float64], k: int) -> float:
+    """The ``k``-th largest σ. Most are small and equal, which is what slows a partition."""
+    for level in np.linspace(0.95, 0.0, 20):
+        above = sigma[sigma > level]
+        if len(above) >= k:
+            return float(np.partition(above, -k)[-k])
+    return 0.0
+
+
 def search(
     requirements: Requirements, registry: Registry, among: Collection[str] | Rows, deps: Deps
 ) -> list[Candidate]:
@@ -233,9 +266,11 @@ def search(
     Rarity and associations are learned from the whole registry, however few survive. Raises
     ``MirrorError`` when the embedding model is not installed.
     """
-    searching = deps.searching
-    if registry is not deps.registry:
-        searching = SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
+    searching = (
+        deps.searching
+        if registry is deps.registry
+        else SearchIndex.build(registry, deps.embedder, deps.cache, deps.progress)
+    )
     ranked = searching.recommend(requirements, deps.embedder, among)
     return overlaid(ranked, requirements, registry, deps)
 
@@ -254,10 +289,15 @@ def rank(
 def overlaid(
     ranked: Sequence[Candidate], requirements: Requirements, registry: Registry, deps: Deps
 ) -> list[Candidate]:
-    """The candidates best first, with what was read of their own sources laid over the facts."""
+    """The candidates best first: by facts, of equals by what their own sources claim, then by size.
+
+    Claims are compared to a tenth of what they can add, so that size still counts among them.
+    """
     raised = claims.overlay(ranked, requirements, deps.characterizations, deps.embedder)
     sizes = {one.model: registry.models[one.model].params or 0 for one in raised}
-    return sorted(raised, key=lambda one: (-round(one.place, 2), -sizes[one.model]))
+    return sorted(
+        raised, key=lambda one: (-round(one.by_facts, 2), -round(one.raised, 3), -sizes[one.model])
+    )
 
 
 def explain(candidate: Candidate, most: int = 2) -> str:

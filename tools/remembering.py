@@ -52,7 +52,7 @@ def preferences(
 
 def characterization(model: Model, registry: str, at: str, run: str | None = None) -> Finding:
     """What the registry's facts say a model is."""
-    size = f"{model.params / 1e9:g}B parameters" if model.params else "size unknown"
+    size = f"{model.params / 1e9:.3g}B parameters" if model.params else "size unknown"
     context = f"context {model.context_length:,}" if model.context_length else ""
     facts = (model.task, size, model.licence or "licence unknown", ", ".join(model.languages))
     more = (*model.domains, *model.abilities, context)

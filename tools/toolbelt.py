@@ -21,7 +21,7 @@ from tools.characterizing import shortlist
 from tools.choosing import candidates, community, funnel, shortlisting
 from tools.choosing.shortlisting import Grounds
 from tools.clients.advisor import advisor
-from tools.clients.items import available
+from tools.clients.benchmarks.items import available
 from tools.plans import planning
 from tools.real_task import own_task
 from tools.request import requirements

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the signals of each model; raises ``BadRequest`` for one nobody knows."""
-    found = signals(args.models, Registry.load(), clock())
+    found = signals(args.models, Registry.at_home(settings.home, settings.cache), clock())
     if args.json:
         sys.stdout.write(json.dumps({"community": [asdict(one) for one in found]}) + "\n")
         return 0

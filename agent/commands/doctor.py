@@ -55,7 +55,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     """Each check in turn; a check that fails does not stop the others."""
     yield Check("python", sys.version_info >= (3, 11), sys.version.split()[0])
     yield from _folders(settings)
-    yield _try("registry", _registry)
+    yield _try("registry", lambda: _registry(settings))
     yield _try("stores", lambda: _stores(settings))
     yield _try("time estimates", lambda: _estimates(settings))
     if settings.database_url is not None:
@@ -87,10 +87,10 @@ def _try(name: str, look: Callable[[], str]) -> Check:
         return Check(name, False, str(error))
 
 
-def _registry() -> str:
+def _registry(settings: Settings) -> str:
     from memory.registry import Registry
 
-    registry = Registry.load()
+    registry = Registry.at_home(settings.home, settings.cache)
     return f"{len(registry.models):,} models, version {registry.version}"
 
 

@@ -36,7 +36,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _constraints(args: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], list[str]]:
     from tools.experiments.calibration import calibrate
 
-    found = calibrate(args.good, read_request(args.request), Registry.load())
+    found = calibrate(
+        args.good, read_request(args.request), Registry.at_home(settings.home, settings.cache)
+    )
     lines = []
     for one in found.checked:
         why = "; ".join(f"{constraint}: {reason}" for constraint, reason in one.failures)
@@ -52,7 +54,7 @@ def _signals(args: argparse.Namespace, settings: Settings) -> tuple[dict[str, An
 
     with closing(wiring.scores(settings)) as scores:
         observed = scores.observations(None, args.benchmark)
-    found = correlate(observed, Registry.load(), args.models)
+    found = correlate(observed, Registry.at_home(settings.home, settings.cache), args.models)
     if not found:
         raise BadRequest(
             f"No benchmark has {args.models} models with a score and such a signal; import scores "

@@ -26,7 +26,7 @@ STYLES = {True: "green", False: "red", None: "yellow"}
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """0 when every use asked for is allowed, else 4; ``BadRequest`` for a model nobody knows."""
-    reading = read(args.model, Registry.load())
+    reading = read(args.model, Registry.at_home(settings.home, settings.cache))
     uses = list(dict.fromkeys(args.uses)) or list(USES)
     if args.json:
         sys.stdout.write(json.dumps(_facts(reading, uses)) + "\n")

@@ -26,7 +26,7 @@ SHOWN = 12
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Draw the family; raises ``BadRequest`` for a model nobody knows."""
-    registry = Registry.load()
+    registry = Registry.at_home(settings.home, settings.cache)
     found = family(args.model, registry, args.top, args.depth)
     near = [
         found.model.id,

@@ -30,18 +30,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     verbs = {"search": _search, "list": _list, "forget": _forget, "export": _export}
     try:
         with closing(wiring.findings(settings)) as findings:
-            verbs[args.verb](args, findings)
+            verbs[args.verb](args, findings, settings)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough; what Python still holds goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-def _search(args: argparse.Namespace, findings: Findings) -> None:
+def _search(args: argparse.Namespace, findings: Findings, settings: Settings) -> None:
     if not args.query.strip():
         raise BadRequest("There is nothing to look for; write what it should be about.")
     hits = findings.recall(args.query, args.n, args.kind)
-    found = _marked([one for one, _ in hits], findings)
+    found = _marked([one for one, _ in hits], findings, settings)
     cosines = [round(cosine, 3) for _, cosine in hits]
     if args.json:
         facts = [_facts(one) | {"similarity": c} for one, c in zip(found, cosines, strict=True)]
@@ -52,11 +52,11 @@ def _search(args: argparse.Namespace, findings: Findings) -> None:
     _print(_ending(findings) if not found else f"{len(found):,} findings")
 
 
-def _list(args: argparse.Namespace, findings: Findings) -> None:
+def _list(args: argparse.Namespace, findings: Findings, settings: Settings) -> None:
     kinds = args.kind or [None]
     latest = [one for kind in dict.fromkeys(kinds) for one in findings.latest(args.n, kind)]
     latest = sorted(latest, key=lambda one: one.at, reverse=True)[: args.n]
-    found = _marked(latest, findings)
+    found = _marked(latest, findings, settings)
     counts = findings.count()
     if args.json:
         facts = {"findings": [_facts(one) for one in found], "counts": counts}
@@ -67,7 +67,7 @@ def _list(args: argparse.Namespace, findings: Findings) -> None:
     _print(_ending(findings))
 
 
-def _forget(args: argparse.Namespace, findings: Findings) -> None:
+def _forget(args: argparse.Namespace, findings: Findings, _: Settings) -> None:
     """Drop findings after a yes; what is not there is an error, and then nothing is dropped.
 
     Raises:
@@ -93,7 +93,7 @@ def _forget(args: argparse.Namespace, findings: Findings) -> None:
     _print(json.dumps({"forgotten": gone}) if args.json else f"Forgot {len(gone):,}.")
 
 
-def _export(args: argparse.Namespace, findings: Findings) -> None:
+def _export(args: argparse.Namespace, findings: Findings, _: Settings) -> None:
     """Write every finding, one JSON object a line, as it is kept.
 
     Raises:
@@ -113,10 +113,10 @@ def _export(args: argparse.Namespace, findings: Findings) -> None:
     _print(json.dumps(facts) if args.json else f"{written:,} findings in {path}")
 
 
-def _marked(found: list[Finding], findings: Findings) -> list[Finding]:
+def _marked(found: list[Finding], findings: Findings, settings: Settings) -> list[Finding]:
     """What to mind about each; the registry is read only where something rests on it."""
     rests = any(one.model or one.registry for one in found)
-    registry = Registry.load() if rests else None
+    registry = Registry.at_home(settings.home, settings.cache) if rests else None
     return recalling.marked(found, findings, wiring.clock(), registry)
 
 

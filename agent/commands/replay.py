@@ -44,7 +44,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def known(settings: Settings, scores: Scores) -> Known:
     """What this installation knows now."""
     embedder = wiring.embedder(settings.embedder)
-    return Known(Registry.load(), scores, _suspected(settings), embedder, settings.cache)
+    registry = Registry.at_home(settings.home, settings.cache)
+    return Known(registry, scores, _suspected(settings), embedder, settings.cache)
 
 
 def _suspected(settings: Settings) -> list[Contamination]:

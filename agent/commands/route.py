@@ -11,7 +11,7 @@ from agent import settings as environment
 from memory.errors import BadRequest, MirrorError
 from memory.routers import Routers
 from tools import router
-from tools.clients import installed
+from tools.clients.benchmarks import installed
 from tools.routing import members
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from memory.records import Origin
 from memory.registry import Registry
 from memory.scores import cells
 from tools import score_lookup
-from tools.clients.hub_commit import open_pull_request
+from tools.clients.hub.commit import open_pull_request
 from tools.scores import importing, prediction, publishing
 from tools.scores.sources import table_file
 
@@ -221,7 +221,7 @@ def _predicted(
         known.matrix.models,
         columns,
         scores.observations(),
-        Registry.load(),
+        Registry.at_home(settings.home, settings.cache),
         suspected=suspected,
     )
     return {(one.model, one.benchmark): one for one in found}
@@ -282,7 +282,7 @@ def _publish(args: argparse.Namespace, settings: Settings, scores: Scores) -> No
 
 def _preview(made: Publication, settings: Settings) -> None:
     """Exactly what would be published, and where."""
-    from tools.clients.hub import ENDPOINT
+    from tools.clients.hub.api import ENDPOINT
 
     _line(f"A pull request to {settings.hub_url or ENDPOINT}/{made.model} would add:")
     for path, text in made.files.items():

@@ -22,7 +22,7 @@ from agent.session import Answered, Asked, Decided, Moved, Told, new_thread
 from memory.errors import MirrorError
 from memory.records import Approval, Plan, Question
 from tools import benchmark_recommender, score_lookup
-from tools.clients.items import available
+from tools.clients.benchmarks.items import available
 from tools.conversation.follow_ups import Compare, Show, Topic, Why
 from tools.deps import Progress
 from tools.request import requirements

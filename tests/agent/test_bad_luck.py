@@ -18,7 +18,7 @@ from agent.surfaces.terminal import DONE, Terminal
 from memory.errors import MirrorError
 from memory.records import CONSTANT
 from memory.sqlite import StoreUnavailable
-from tools.clients.lm_eval_process import ArmFailed
+from tools.clients.backends.lm_eval_process import ArmFailed
 
 
 class FillingRunner(world.KillingRunner):

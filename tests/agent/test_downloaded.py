@@ -16,7 +16,7 @@ from agent.settings import Settings
 from memory.conversations import Conversations
 from memory.records import Model
 from memory.registry import Registry
-from tools.clients.probe import KNOWN
+from tools.clients.backends.probe import KNOWN
 
 TINY = Model(
     id="org/tiny", params=40_000, licence="apache-2.0", languages=("en",), task="text-generation"

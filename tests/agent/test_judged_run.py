@@ -251,6 +251,16 @@ def test_an_arm_that_every_judge_is_kin_of_is_left_out_with_the_reason(tmp_path)
     assert "--judge" in why
 
 
+def test_where_every_arm_is_kin_the_plan_says_why_nothing_is_judged(tmp_path):
+    models = [kin("qwen-lab/qwen-300m"), kin("qwen-lab/qwen-400m")]
+    with StubChat(judge(obedient)) as server:
+        made = session(tmp_path, {"qwen3": server.url}, models)
+        plan = say(made, ("qwen3",))[-1].about
+        assert server.seen == []
+    assert not any(step.judges for step in plan.steps)
+    assert sum("qwen3 can't judge it" in note for note in plan.notes) == 2
+
+
 def test_two_judges_both_grade_and_their_disagreement_is_shown(tmp_path):
     def harsh(messages):
         return obedient(messages).replace("4", "2")

@@ -256,7 +256,8 @@ def test_the_index_of_another_database_is_not_used(findings, path):
     assert sorted(ids(other.recall("zebra", 5))) == ["x", "y", "z"]
 
 
-def test_a_forgotten_text_is_nowhere_on_disk(findings, path):
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_forgotten_text_is_nowhere_on_disk(findings, path, whole):
     findings.remember(finding("s", "the-secret-word zebra"))
     vector = EMBEDDER.encode(["the-secret-word zebra"]).astype("<f2").astype("<f4").tobytes()
     findings.recall("zebra", 1)
@@ -265,6 +266,11 @@ def test_a_forgotten_text_is_nowhere_on_disk(findings, path):
     other.close()
     held = [one for one in path.parent.iterdir() if vector in one.read_bytes()]
     assert [findings._space in one.name for one in held] == [True]
+    [index] = held
+    killed = index.with_suffix(".123.part")  # as a writer leaves it that is killed half way
+    killed.write_bytes(index.read_bytes())
+    if not whole:
+        findings._manifest.unlink()
     assert findings.forget("s") == ["s"]
     findings.close()
     for one in path.parent.iterdir():

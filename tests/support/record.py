@@ -33,7 +33,7 @@ from agent.settings import Settings
 from memory.errors import PlannerFailed
 from prompts import library
 from tools import toolbelt
-from tools.clients.hub import Hub, HubFacts
+from tools.clients.hub.api import Hub, HubFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

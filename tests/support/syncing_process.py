@@ -13,8 +13,8 @@ from pathlib import Path
 
 from memory.registry_store import RegistryStore
 from memory.scores import Scores
-from tools.clients import hub_listing
-from tools.clients.hub import Hub
+from tools.clients.hub import listing
+from tools.clients.hub.api import Hub
 from tools.registry import syncing
 
 
@@ -45,7 +45,7 @@ def sync(home: Path, url: str) -> None:
 
 if __name__ == "__main__":
     home, url = Path(sys.argv[1]), sys.argv[2]
-    hub_listing.PAGE, syncing.PART = 50, 100
+    listing.PAGE, syncing.PART = 50, 100
     if sys.argv[3:]:
         die_in(sys.argv[3], sys.argv[4], int(sys.argv[5]))
     sync(home, url)

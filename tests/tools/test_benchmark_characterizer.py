@@ -2,8 +2,8 @@ import pytest
 
 from memory.records import BenchmarkChoice
 from tools.benchmark_characterizer import SAMPLES, SHOWN, with_samples
+from tools.clients.benchmarks.items import available
 from tools.clients.fakes import HashEmbedder
-from tools.clients.items import available
 
 
 def choice(task, here="carrier"):

@@ -138,3 +138,27 @@ def test_words_split_camel_case_and_keep_the_whole():
     assert words_of("ChemDFM-v1") == ["chem", "dfm", "v", "chemdfm"]
     assert domains_of("") == ()
     assert domains_of("doctors ask about bank loans and credit")[0] == "finance"
+
+
+def test_the_same_rules_for_one_model_and_for_all():
+    models = Registry.load().models
+    some = {id: models[id] for id in list(models)[::40]}
+    some["x/K\u212aelvin-\u0130stanbul"] = Model(id="x/K\u212aelvin-\u0130stanbul")
+    found = characteristics(some)
+    own = found.own.tocsr()
+    for row, model in enumerate(some.values()):
+        cells = dict(zip(own[[row], :].indices.tolist(), own[[row], :].data.tolist(), strict=True))
+        told = {found.labels[k]: value for k, value in cells.items()}
+        assert told == pytest.approx(labels_of(model))
+
+
+def test_words_of_few_models_among_many_are_no_labels(monkeypatch):
+    models = {f"o/common{k}": Model(id=f"o/common-{k}", domains=("law",)) for k in range(30)}
+    models["o/rare"] = Model(id="o/rare-word", domains=("chemistry",))
+    models = {model.id: model for model in models.values()}
+    assert "name says: rare" in characteristics(models).labels
+    monkeypatch.setattr("tools.characteristics.RARE", 10)
+    labels = characteristics(models).labels
+    assert "name says: common" in labels
+    assert "name says: rare" not in labels
+    assert "domain: chemistry" in labels  # a closed vocabulary stays whole

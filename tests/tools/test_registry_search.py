@@ -166,14 +166,31 @@ def test_a_model_that_did_well_on_related_benchmarks_keeps_its_seat():
     assert registry_search.shorten(ranked[:3], {}) == ranked[:3]
 
 
-@pytest.mark.parametrize("domain", RELM)
-def test_a_stated_domain_that_fits_brings_more_than_all_claims_can(whole, domain):
-    """So a model that claims everything stays behind every model that is known for it."""
-    index, embedder, _ = whole
-    sigma = index.relevance(Requirements(text=RELM[domain], domains=(domain,)), embedder).sigma
-    column = index.found.labels.index(f"domain: {domain}")
-    stated = index.found.own[:, [column]].toarray().ravel() == 1.0
-    assert sigma[stated].min() > claims.MOST
+def test_claims_never_overtake_facts_in_the_order(tmp_path):
+    """A model with every claim stays behind one that the facts put a hundredth ahead."""
+    said = [
+        Characteristic(
+            question=asks, value=value, source="card", quote="clinical notes from dialogues",
+            confidence=1.0, origin="read",
+        )
+        for asks, value in (("tasks", "summarization"), ("domain", "medical"))
+    ]  # fmt: skip
+    kept = Characterizations(tmp_path / "c.sqlite")
+    kept.keep(
+        Characterization(
+            model="a/claimer", content="c", reader="r", at="2026", sources=("card",),
+            characteristics=tuple(said),
+        )
+    )  # fmt: skip
+    models = [Model(id="a/claimer", params=9 * 10**9), Model(id="a/stated", params=10**9)]
+    registry = Registry({model.id: model for model in models}, "made")
+    deps = replace(world.deps(tmp_path, models=models), characterizations=kept)
+    needed = Requirements(text="clinical notes from dialogues", domains=("medical",))
+    ranked = [Candidate(model="a/claimer", sigma=0.40), Candidate(model="a/stated", sigma=0.41)]
+    found = registry_search.overlaid(ranked, needed, registry, deps)
+    assert [one.model for one in found] == ["a/stated", "a/claimer"]
+    assert 0 < found[1].raised <= claims.MOST
+    kept.close()
 
 
 def test_what_was_read_of_candidates_is_laid_over_the_facts(tmp_path):
@@ -199,3 +216,26 @@ def test_what_was_read_of_candidates_is_laid_over_the_facts(tmp_path):
     assert [one.model for one in found] == ["a/1", "a/3", "a/2"]
     assert found[0].claimed == (said,)
     kept.close()
+
+
+def test_the_best_few_are_the_first_of_all(tmp_path):
+    models = {
+        f"b/m{k}": Model(
+            id=f"b/m{k}", params=k % 4 * 10**9 or None, domains=("law",) * (k % 3 == 0)
+        )
+        for k in range(60)
+    }
+    index = SearchIndex.build(Registry(models, "many"), HashEmbedder(), tmp_path)
+    wanted = Requirements(text="contracts", domains=("law",))
+    for ranked in (
+        index.search(wanted, HashEmbedder()),
+        index.recommend(wanted, HashEmbedder(), models),
+    ):
+        order = [one.model for one in ranked]
+        for k in (0, 1, 5, 20, 59, 60, 99):
+            assert [one.model for one in ranked.explained(ranked.best(k))] == order[:k]
+        some = index.index.columns.rows(["b/m9", "b/m3", "b/m50"])
+        assert [one.model for one in ranked.explained(ranked.only(some))] == [
+            name for name in order if name in {"b/m9", "b/m3", "b/m50"}
+        ]
+        assert [ranked[3], ranked[-1]] == [list(ranked)[3], list(ranked)[-1]]

@@ -9,11 +9,11 @@ and n_f the number of claims to one question f (of the F that say what a model i
     raised = MOST · (1/F) Σ_f max_k c_k s_k / n_f
 
 so claims to one question share one voice (a model for medicine alone outdoes one that is for
-everything), ten synonyms count as one, and all claims together raise σ by less than ``MOST``. That
-is less than what a stated domain that fits brings, which was .36 at least over the bundled registry
-(``tests/tools/test_registry_search.py``). They are not inherited either: a base model's card would
-then speak for its children. Departs from RELM, where an answer read from a card counts like every
-other characteristic.
+everything), ten synonyms count as one, and all claims together raise σ by no more than ``MOST``,
+the hundredth to which candidates are compared: a claim never overtakes a fact, and of two models
+that the facts put a hundredth apart the claiming one can't pass the other. Claims are not inherited
+either: a base model's card would then speak for its children. Departs from RELM, where an answer
+read from a card counts like every other characteristic.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from memory.records import Candidate, Characteristic, Requirements
     from tools.deps import Embedder
 
-MOST = 0.2
+MOST = 0.01
 """What all claims of a model together may add to its σ."""
 
 COMPARED = ("tasks", "domain", "training data")

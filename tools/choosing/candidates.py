@@ -16,7 +16,7 @@ from tools.registry_search import KEPT, WELL_PLACED
 from tools.scores.related import related
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,12 +56,11 @@ def related_scores(
     models: Sequence[str],
     copies: Mapping[str, tuple[str, ...]],
     deps: Deps,
-    leave_out: Collection[str] = (),
 ) -> Related:
     """What benchmarks related to the request say of ``models``."""
     text = " ".join([needed.text, *needed.domains])
     observed = deps.scores.observations()
-    return related(text, models, observed, deps.embedder, deps.cache, copies, leave_out=leave_out)
+    return related(text, models, observed, deps.embedder, deps.cache, copies)
 
 
 def _placed(needed: Requirements, left: Rows, deps: Deps) -> Mapping[str, float]:

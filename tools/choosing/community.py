@@ -18,11 +18,15 @@ from tools.methods.community import Cadence, cadence, percentile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import polars as pl
+
     from memory.records import Model
     from memory.registry import Registry
 
 POPULAR = 0.8
 """Downloaded more than this share of the models of its age and size."""
+
+FACTS = ("id", "downloads", "params", "created", "released")
 
 COMPARED = 20_000
 """Models a model is compared with at most; more would only cost time."""
@@ -82,36 +86,40 @@ def signals(ids: Sequence[str], registry: Registry, now: datetime) -> list[Signa
         BadRequest: one of them is not in the registry.
     """
     wanted = [registry.get(id) for id in ids]
-    every = list(registry.models)
-    step = -(-len(every) // COMPARED)
-    names = list(dict.fromkeys([*(model.id for model in wanted), *every[::step]]))
-    row = {name: i for i, name in enumerate(names)}
-    models = [registry.models[name] for name in names]
-    counts = np.array([_number(model.downloads) for model in models])
-    ages = np.array([_number(_age(model, now)) for model in models])
-    sizes = np.array([_number(model.params or None) for model in models])
-    rhythms = _rhythms({_maker(model.id) for model in wanted}, every, registry, now)
+    facts = registry.facts(FACTS)
+    peers = facts.gather_every(-(-len(facts) // COMPARED) or 1)
+    peers = peers.filter(~peers["id"].is_in([model.id for model in wanted]))
+    counts, ages, sizes = (
+        np.array([_number(value) for value in (*own, *others)])
+        for own, others in (
+            ([m.downloads for m in wanted], peers["downloads"]),
+            ([_age(m.created, m.released, now) for m in wanted], _ages(peers, now)),
+            ([m.params or None for m in wanted], (n or None for n in peers["params"])),
+        )
+    )
+    makers = {_maker(model.id) for model in wanted}
+    rhythms = {maker: cadence(_published(maker, facts, now)) for maker in makers}
     return [
         _signals(
             model,
             registry,
             now,
-            percentile(row[model.id], counts, ages, sizes),
+            percentile(i, counts, ages, sizes),
             rhythms[_maker(model.id)],
         )
-        for model in wanted
+        for i, model in enumerate(wanted)
     ]
 
 
-def _rhythms(
-    makers: set[str], every: Iterable[str], registry: Registry, now: datetime
-) -> dict[str, Cadence | None]:
-    published: dict[str, list[float]] = {maker: [] for maker in makers}
-    for name in every:
-        if (maker := _maker(name)) in published:
-            age = _age(registry.models[name], now)
-            published[maker].extend([] if age is None else [age])
-    return {maker: cadence(days) for maker, days in published.items()}
+def _published(maker: str, facts: pl.DataFrame, now: datetime) -> list[float]:
+    """How many days ago each of the maker's models appeared, where that is known."""
+    theirs = facts.filter(facts["id"].str.to_lowercase().str.starts_with(f"{maker}/"))
+    return [age for age in _ages(theirs, now) if age is not None]
+
+
+def _ages(facts: pl.DataFrame, now: datetime) -> list[float | None]:
+    pairs = zip(facts["created"], facts["released"], strict=True)
+    return [_age(created, released, now) for created, released in pairs]
 
 
 def _signals(
@@ -132,19 +140,18 @@ def _signals(
         if model.derivatives is None
         else model.derivatives,
         discussions=model.discussions,
-        age_days=_age(model, now),
+        age_days=_age(model.created, model.released, now),
         idle_days=idle,
         percentile=None if stands is None else stands[0],
         peers=0 if stands is None else stands[1],
         maker=rhythm,
-        unmaintained=_unmaintained(stands, idle, _age(model, now), rhythm),
+        unmaintained=_unmaintained(stands, idle, rhythm),
     )
 
 
 def _unmaintained(
     stands: tuple[float, int] | None,
     idle: float | None,
-    age: float | None,
     rhythm: Cadence | None,
 ) -> str | None:
     """Why a popular model is not looked after; None when it is, or when that can't be known."""
@@ -153,7 +160,7 @@ def _unmaintained(
     popular = f"downloaded more than {_share(stands[0])} of models of its age and size"
     if idle is not None:
         return f"{popular}, but no commit for {_span(idle)}" if idle > STALE_DAYS else None
-    if rhythm is None or age is None or rhythm.since <= STALE_DAYS:
+    if rhythm is None or rhythm.since <= STALE_DAYS:
         return None
     return (
         f"{popular}, but the registry knows of no new model of its makers for "
@@ -161,10 +168,10 @@ def _unmaintained(
     )
 
 
-def _age(model: Model, now: datetime) -> float | None:
+def _age(created: str | None, released: str | None, now: datetime) -> float | None:
     """Days since it was created, else released; at least one."""
-    found = _days(model.created, now)
-    found = _days(model.released, now) if found is None else found
+    found = _days(created, now)
+    found = _days(released, now) if found is None else found
     return None if found is None else max(found, 1.0)
 
 

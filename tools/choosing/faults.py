@@ -7,6 +7,7 @@ in words for one model, are ``tools.choosing.constraints``'.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from tools.choosing import constraints
 from tools.choosing.constraints import graph, size_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,12 +62,16 @@ def critical(columns: Columns, wanted: Requirements) -> Bits:
         task = bit["task", constraints.fails_task(role.task, wanted)]
         return task | bit["modality", constraints.fails_modality(role.handles, wanted)]
 
+    @functools.cache  # where no licence is named, many terms are alike
+    def of_licence(licence: str | None, clauses: Collection[str]) -> int:
+        return bit["licence", constraints.fails_licence(licence, clauses, wanted)]
+
     def of_terms(terms: Terms) -> int:
-        return bit["licence", constraints.fails_licence(terms.licence, terms.clauses, wanted)]
+        return of_licence(terms.licence if wanted.licences else None, terms.clauses)
 
     allowed = columns.allowed
     pairs = allowed.first.asked(of_role) | allowed.second.asked(of_terms)
-    found = pairs[allowed.codes]
+    found = pairs.take(allowed.codes, mode="clip")
     least, most = size_limits(wanted)
     params = columns.params
     if least is not None or most is not None:
@@ -91,7 +96,7 @@ def important(columns: Columns, rows: Rows, wanted: Requirements) -> Bits:
 
     fitting = columns.fitting
     pairs = fitting.first.asked(of_languages) | fitting.second.asked(of_package)
-    found = pairs[fitting.codes[rows]]
+    found = pairs.take(fitting.codes[rows], mode="clip")
     if wanted.context is not None:
         context = columns.context[rows]
         _mark(found, context < 0, bit["context", "unknown"])

@@ -43,6 +43,7 @@ FAULTS: Mapping[Stage, Sequence[Fault]] = {
     "critical": faults.CRITICAL,
     "important": faults.IMPORTANT,
 }
+_OVER = 1 << faults.CRITICAL.index(Fault("size", "over"))
 FOLDED = np.uint8(128)
 """The bit of a copy: it stands behind its root and is not counted."""
 
@@ -69,25 +70,37 @@ IMPORTANT_LOOSENINGS = (
 class Eliminations(Sequence[Elimination]):
     """The models that fell, in order; each record is made when it is asked for.
 
-    ``rows`` (n,) of the models and the ``first`` fault bit of each; ``left``: those that passed.
+    ``among``: the rows that were looked at (None: all); ``first`` the lowest fault bit of each, 0
+    for those that passed: ``left``, their rows.
     """
 
     columns: Columns
     wanted: Requirements
     stage: Stage
-    rows: Rows
+    among: Rows | None
     first: Bits
     left: Rows
 
-    def of(self, row: int) -> Elimination:
-        """The elimination at place ``row`` of this sequence."""
-        fault = FAULTS[self.stage][int(self.first[row]).bit_length() - 1]
-        model = int(self.rows[row])
+    @cached_property
+    def places(self) -> Rows:
+        """The places in ``first`` of those that fell."""
+        return np.flatnonzero((self.first != 0) & (self.first != FOLDED))
+
+    @property
+    def rows(self) -> Rows:
+        """The rows of the models that fell."""
+        return self.places if self.among is None else self.among[self.places]
+
+    def of(self, k: int) -> Elimination:
+        """The ``k``-th elimination."""
+        place = int(self.places[k])
+        fault = FAULTS[self.stage][int(self.first[place]).bit_length() - 1]
+        row = place if self.among is None else int(self.among[place])
         return Elimination(
-            model=self.columns.registry.ids[model],
+            model=self.columns.registry.ids[row],
             stage=self.stage,
             constraint=fault.constraint,
-            reason=faults.reason(self.columns, model, fault, self.wanted),
+            reason=faults.reason(self.columns, row, fault, self.wanted),
         )
 
     def about(self, model: str) -> Elimination | None:
@@ -116,7 +129,7 @@ class Eliminations(Sequence[Elimination]):
         return map(self.of, range(len(self)))
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.places)
 
 
 def variants(models: Columns | Mapping[str, Model]) -> dict[str, tuple[str, ...]]:
@@ -134,8 +147,7 @@ def critical(
     """Task, modality, size, licence, in this order, over models with their variants folded."""
     columns = Columns.over(models)
     bits = _critical(columns, wanted)
-    every = np.arange(len(bits))
-    return _sifted("critical", columns, every, bits, wanted, _critical_loosenings(wanted))
+    return _sifted("critical", columns, None, bits, wanted, _critical_loosenings(wanted))
 
 
 def meeting(columns: Columns, wanted: Requirements) -> Rows:
@@ -201,27 +213,29 @@ def important(
 def _sifted(
     stage: Stage,
     columns: Columns,
-    rows: Rows,
+    among: Rows | None,
     bits: Bits,
     wanted: Requirements,
     loosenings: Sequence[Loosening],
 ) -> tuple[Funnel, Eliminations]:
-    """What became of the models in ``rows`` with these faults; ``FOLDED`` ones don't count."""
+    """What became of the models in ``among`` with these faults; ``FOLDED`` ones don't count."""
     first = bits & (~bits + np.uint8(1))
-    fallen = (first != 0) & (first != FOLDED)
-    left = rows[bits == 0]
+    passed = np.flatnonzero(bits == 0)
+    left = passed if among is None else among[passed]
     folded = int(np.count_nonzero(first == FOLDED))
-    named = left if len(left) <= NAMED else left[:0]
+    over = np.flatnonzero(bits == _OVER) if stage == "critical" else passed[:0]
     funnel = Funnel(
         stage=stage,
         considered=len(bits) - folded,
         removed=_removed(stage, first),
-        survivors=tuple(columns.names(named)),
+        survivors=tuple(columns.names(left)) if len(left) <= NAMED else (),
         folded=folded,
-        relaxations=_relaxations(stage, bits, columns.params[rows], loosenings),
+        relaxations=_relaxations(
+            stage, bits, columns.params[over if among is None else among[over]], loosenings
+        ),
         left=len(left),
     )
-    return funnel, Eliminations(columns, wanted, stage, rows[fallen], first[fallen], left)
+    return funnel, Eliminations(columns, wanted, stage, among, first, left)
 
 
 def _removed(stage: Stage, first: Bits) -> dict[str, int]:
@@ -237,20 +251,18 @@ def _removed(stage: Stage, first: Bits) -> dict[str, int]:
 
 
 def _relaxations(
-    stage: Stage, bits: Bits, params: Rows, loosenings: Sequence[Loosening]
+    stage: Stage, bits: Bits, sizes: Rows, loosenings: Sequence[Loosening]
 ) -> tuple[Relaxation, ...]:
     """How many models that fail one constraint only come back under each loosening.
 
-    Where no natural step of size helps, the smallest model that fails by size alone is named.
+    ``sizes``: of those that are too large and nothing else. Where no natural step of size helps,
+    the smallest of them is named.
     """
-    alone = {fault: bits == 1 << k for k, fault in enumerate(FAULTS[stage])}
-    over = alone.get(Fault("size", "over"))
-    sizes = params[:0] if over is None else params[over]
+    alone = {fault: int(np.count_nonzero(bits == 1 << k)) for k, fault in enumerate(FAULTS[stage])}
     found = []
     for loose in loosenings:
         if loose.most is None:
-            forgiven = (alone[Fault(loose.constraint, kind)] for kind in loose.forgives)
-            gains = sum(int(np.count_nonzero(one)) for one in forgiven)
+            gains = sum(alone[Fault(loose.constraint, kind)] for kind in loose.forgives)
         else:
             gains = int(np.count_nonzero(sizes <= loose.most))
         if gains:
@@ -293,7 +305,7 @@ def describe(funnel: Funnel) -> str:
 def why(model: str, eliminations: Eliminations) -> Elimination | None:
     """The one recorded reason a model was removed; None if it was not."""
     row = eliminations.columns.registry.row(model)
-    return next((eliminations[int(k)] for k in np.flatnonzero(eliminations.rows == row)), None)
+    return next(map(eliminations.of, np.flatnonzero(eliminations.rows == row).tolist()), None)
 
 
 def warnings(

@@ -66,7 +66,7 @@ class Pairs(Generic[V, W]):
     A rule on either side is asked once a value, spread over the pairs, and looked up once a model.
     """
 
-    codes: NDArray[np.int32]
+    codes: NDArray[np.int64]
     first: Profiles[V]
     second: Profiles[W]
 
@@ -78,12 +78,12 @@ class Pairs(Generic[V, W]):
             first.codes.astype(np.int64) * width + second.codes, return_inverse=True
         )
         a, b = (part.astype(np.int32) for part in np.divmod(found, width))
-        return cls(codes.astype(np.int32), Profiles(a, first.values), Profiles(b, second.values))
+        return cls(codes, Profiles(a, first.values), Profiles(b, second.values))
 
     def flat(self) -> Profiles[tuple[V, W]]:
         """The pairs as values."""
         one, two = self.first.each(), self.second.each()
-        return Profiles(self.codes, tuple(zip(one, two, strict=True)))
+        return Profiles(self.codes.astype(np.int32), tuple(zip(one, two, strict=True)))
 
     def value(self, row: int) -> tuple[V, W]:
         """The two values of one model."""

@@ -71,7 +71,6 @@ def shortlist(
         grounds.embedder,
         grounds.cache,
         copies,
-        leave_out=columns,
     )
     weights = balance or Balance()
     selected = score_lookup.select(

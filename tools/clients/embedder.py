@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memory.errors import DamagedStore, MirrorError
-from tools.clients import installed
+from tools.clients.benchmarks import installed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,8 +17,8 @@ import numpy as np
 
 from memory.errors import BackendUntrustworthy, BadRequest
 from memory.records import CONSTANT, Arm, ChatReply, ItemResult
-from tools.clients.lm_eval_process import ArmFailed
-from tools.clients.log_probs import TextLogProb, TokenLogProbs
+from tools.clients.backends.lm_eval_process import ArmFailed
+from tools.clients.backends.log_probs import TextLogProb, TokenLogProbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memory.records import Model
-    from tools.clients.item_sources import Lettered
+    from tools.clients.benchmarks.item_sources import Lettered
     from tools.deps import Message
 
 

@@ -6,12 +6,15 @@ A difference is *decisive* when it touches the verdict or a model that leads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from memory.records import Origin, Score
 from tools.choosing import funnel
+from tools.choosing.columns import Columns
 from tools.choosing.shortlisting import Grounds, shortlist
 from tools.recalling import disagree
+from tools.registry_index import RegistryIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from memory.records import Contamination, Funnel, Model, Ranked, Requirements
     from memory.registry import Registry
     from memory.scores import Scores
+    from tools.choosing.funnel import Eliminations
     from tools.deps import Embedder
 
 FACTS = (
@@ -54,21 +58,35 @@ class Known:
         """Both stages over the registry, once for the same requirements."""
         key = needed.model_dump_json()
         if key not in self._sifted:
-            models = self.registry.models
-            first, one = funnel.critical(models, needed)
-            kept = {name: models[name] for name in first.survivors}
-            second, two = funnel.important(kept, needed, models)
-            why = {fell.model: fell.reason for fell in (*one, *two)}
-            self._sifted[key] = Sifted(first, second, why)
+            first, fell = funnel.critical(self._columns, needed)
+            second, fell_later = funnel.important(fell.left, needed, self._columns)
+            self._sifted[key] = Sifted(first, second, fell, fell_later)
         return self._sifted[key]
+
+    @cached_property
+    def _columns(self) -> Columns:
+        if self.cache is None:
+            return Columns.over(self.registry.models)
+        return RegistryIndex.opened(self.registry, self.cache).columns
 
 
 class Sifted(NamedTuple):
-    """What both stages leave, and why each other model fell."""
+    """What both stages count, and the models that fell in each."""
 
     critical: Funnel
     important: Funnel
-    why: dict[str, str]
+    fell: Eliminations
+    fell_later: Eliminations
+
+    def why_not(self, model: str) -> str | None:
+        """Why ``model`` does not pass; None when it does."""
+        row = self.fell.columns.registry.row(model)
+        if row is None:
+            return "no longer in the registry"
+        if row in self.fell_later.left:
+            return None
+        fallen = funnel.why(model, self.fell) or funnel.why(model, self.fell_later)
+        return fallen.reason if fallen else "is now taken for a copy of another model"
 
 
 @dataclass(frozen=True)
@@ -112,20 +130,19 @@ def _funnel(record: DecisionRecord, known: Known) -> Iterator[Difference]:
     needed = record.requirements
     if needed is None or record.critical is None or record.important is None:
         return
-    first, second, why = known.sifted(needed)
+    sifted = known.sifted(needed)
     same = known.registry.version == record.registry
     for stage, then, now in (
-        ("stage 1", record.critical, first),
-        ("stage 2", record.important, second),
+        ("stage 1", record.critical, sifted.critical),
+        ("stage 2", record.important, sifted.important),
     ):
-        if set(then.survivors) != set(now.survivors):
-            yield Difference(
-                stage, "models left", f"{len(then.survivors):,}", f"{len(now.survivors):,}", same
-            )
-    for name in sorted(models_of(record, leading(record)) - set(second.survivors)):
-        if name in record.important.survivors:
-            now_it = why.get(name, "no longer in the registry")
-            yield Difference("requirements", name, "passes", now_it, decisive=True)
+        if then.remaining != now.remaining or set(then.survivors) != set(now.survivors):
+            left = f"{then.remaining:,}", f"{now.remaining:,}"
+            yield Difference(stage, "models left", *left, decisive=same)
+    shortlisted = {one.model for one in record.candidates}
+    for name in sorted(models_of(record, leading(record)) & shortlisted):
+        if (reason := sifted.why_not(name)) is not None:
+            yield Difference("requirements", name, "passes", reason, decisive=True)
 
 
 def _facts(record: DecisionRecord, registry: Registry) -> Iterator[Difference]:

@@ -14,6 +14,8 @@ from itertools import islice
 from math import erf, hypot, sqrt
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from tools import remembering
 from tools.choosing.comparing import shares
 from tools.decisions.changes import leading, models_of
@@ -90,14 +92,16 @@ def challengers(record: DecisionRecord, known: Known) -> list[Challenger]:
 
 
 def _passing(record: DecisionRecord, known: Known) -> Iterator[str]:
-    """Models that pass the requirements now and were not weighed for the shortlist then."""
-    needed, models = record.requirements, known.registry.models
-    if needed is None:
+    """Models that pass the requirements now and were not weighed then, the latest first."""
+    if record.requirements is None:
         return
+    left = known.sifted(record.requirements).fell_later.left
     weighed = {one.model for one in record.candidates} | models_of(record, record.decision.ranking)
-    new = [name for name in known.sifted(needed).important.survivors if name not in weighed]
-    latest = sorted(new, key=lambda name: models[name].released or models[name].created or "")
-    yield from reversed(latest)
+    dated = known.registry.facts(("id", "released", "created"))[left.tolist()]
+    latest = dated.with_columns(since=pl.coalesce("released", "created")).sort(
+        "since", descending=True, nulls_last=True, maintain_order=True
+    )
+    yield from (name for name in latest["id"] if name not in weighed)
 
 
 def _columns(record: DecisionRecord) -> dict[str, str | None]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from memory.errors import NothingSurvives
 from tools import toolbelt
+from tools.choosing import shortlisting
+from tools.choosing.shortlisting import Grounds
 from tools.deps import Progress
 from tools.request.requirements import revised
 
@@ -30,8 +32,8 @@ UNSTATED: Mapping[str, Mapping[str, object]] = {
     "ecosystem": {"ecosystem": ()},
     "context": {"context": None},
 }
-STEPS = ("filter_registry", "rank_candidates", "recommend_benchmarks", "look_up_scores",
-         "select_models")  # fmt: skip
+STEPS = ("filter_registry", "rank_candidates", "characterize", "recommend_benchmarks",
+         "look_up_scores")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,23 @@ def _choose(dropped: str, wanted: Requirements, deps: Deps) -> Choice:
     tools = {tool.name: tool for tool in toolbelt.TOOLS}
     try:
         for name in STEPS:
-            found = tools[name].call({}, dossier, deps).found
-            dossier = cast("Dossier", {**dossier, **found})
+            dossier = cast("Dossier", {**dossier, **tools[name].call({}, dossier, deps).found})
     except NothingSurvives:
         return Choice(dropped, 0, ())
-    important, selected = dossier.get("important"), dossier.get("selected")
+    important = dossier.get("important")
+    grounds = Grounds(
+        deps.scores.observations(), deps.registry, deps.ledger.checks(), deps.embedder, deps.cache
+    )
+    found = shortlisting.shortlist(  # not the tool: an experiment leaves nothing to remember
+        wanted,
+        dossier.get("candidates") or [],
+        dossier.get("benchmarks") or [],
+        dossier.get("scores") or [],
+        grounds,
+        None,
+    )
     return Choice(
         dropped,
-        len(important.survivors) if important else 0,
-        tuple(one.model for one in selected or ()),
+        important.remaining if important else 0,
+        tuple(one.model for one in found.selected),
     )

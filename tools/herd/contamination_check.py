@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memory.records import CONSTANT
-from tools.clients.item_options import published, reworded
-from tools.clients.log_probs import TextLogProb
+from tools.clients.backends.log_probs import TextLogProb
+from tools.clients.benchmarks.item_options import published, reworded
 from tools.deps import Reader, Speaker
 from tools.herd.contamination import assess
 from tools.methods.contamination import min_k_plus_plus, order_test, paraphrase_gap
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from memory.records import Arm, Contamination
-    from tools.clients.item_sources import Lettered
+    from tools.clients.benchmarks.item_sources import Lettered
     from tools.deps import Runner
     from tools.methods.contamination import OrderTest, ParaphraseGap
 

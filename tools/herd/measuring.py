@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from memory.ledger import Budget
     from memory.records import Arm, Contamination, ItemResult, Plan, Step
-    from tools.clients.log_probs import TextLogProb
+    from tools.clients.backends.log_probs import TextLogProb
     from tools.deps import Deps
     from tools.herd.turns import Turns
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SHARE = 1e-3
 SMALL = round(1 / SHARE)
 GROUP_PAIRS = 30_000_000
-BLOCK = 10_000_000  # stored cells that a block of columns may reach in one hop
+BLOCK = 5_000_000  # stored cells that a block of columns may reach in one hop
 NOTHING = 1e-12  # what rounding leaves of a sum minus its only part
 
 

@@ -113,9 +113,10 @@ def relevance(
     np.maximum.at(best, facets[matched], weights[matched])
     full = float(best.sum())
     touched = np.flatnonzero(weights)
-    sigma = np.zeros(index.shape[0])
+    sigma: NDArray[np.float64] = np.zeros(index.shape[0])
     if full > 0:
-        sigma = np.minimum(index[:, touched] @ weights[touched] / full, 1.0)
+        sigma = np.asarray(index[:, touched] @ (weights[touched] / full))
+        np.minimum(sigma, 1.0, out=sigma)
     return Relevance(sigma=sigma, matched=matched, expanded=brought, weights=weights)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memory.errors import MirrorError
-from tools.clients import hub_download
-from tools.clients.hub import HubUnavailable
+from tools.clients.hub import download
+from tools.clients.hub.api import HubUnavailable
 from tools.deps import Progress
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def offers(models: Sequence[Model], deps: Deps) -> tuple[list[Arm], dict[str, st
         except MirrorError as error:
             reasons[model.id] = str(error)
             continue
-        minutes = hub_download.seconds(arm.download).expected / 60
+        minutes = download.seconds(arm.download).expected / 60
         if minutes > deps.minutes:
             size = f"{arm.download / 1e9:.1f} GB"
             reasons[model.id] = (

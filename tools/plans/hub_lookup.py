@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.clients.hub import HubUnavailable
+from tools.clients.hub.api import HubUnavailable
 from tools.deps import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memory.records import Model
-    from tools.clients.hub import HubFacts
+    from tools.clients.hub.api import HubFacts
     from tools.deps import Deps
 
 

@@ -100,13 +100,14 @@ def seat(arms: Sequence[Arm], choices: Sequence[BenchmarkChoice], deps: Deps) ->
         return Seated(tuple(arms), others, notes=notes)
     appointed = appoint(names, models, deps.registry)
     notes += tuple(appointed.excused.values())
-    if len(appointed.unjudged) == len(models):
-        why = tuple(dict.fromkeys(f"{m}: {w}" for m, w in appointed.unjudged.items()))
-        return Seated(tuple(arms), others, notes=(*notes, *why))
+    kin = appointed.unjudged
+    if len(kin) == len(models):
+        why = tuple(f"{model}: {reason}" for model, reason in kin.items())
+        left = {} if others else {arm.name: kin[arm.model] for arm in arms}
+        return Seated(tuple(arms), others, unjudged=left, notes=(*notes, *why))
     chosen = [list(reached)[place] for place in appointed.judges]
     judges = [Judge(reached[one].chat, None, reached[one].price, deps.ledger) for one in chosen]
     panel = Panel(tuple(judges), judged_task(task.task))
-    kin = appointed.unjudged
     return Seated(
         tuple(arm for arm in arms if arm.model not in kin),
         tuple(choices),

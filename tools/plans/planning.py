@@ -191,10 +191,9 @@ def describe(plan: Plan) -> str:
             " (an assumption, MIRROR_GPU_USD_PER_HOUR)"
         )
     lines = [*_downloads(plan), *lines]
-    before = [line] if (line := in_words(plan)) else []
     basis = [f"Time: {plan.steps[0].basis}"] if plan.steps[0].basis else []
     basis += [f"Note: {line}" for line in remarks(plan)]
-    return "\n".join([head, *before, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
+    return "\n".join([head, *basis, f"Could change: {plan.steps[0].could_change}", *lines])
 
 
 def _downloads(plan: Plan) -> list[str]:
@@ -203,10 +202,11 @@ def _downloads(plan: Plan) -> list[str]:
 
 
 def remarks(plan: Plan) -> list[str]:
-    """What of the plan's price is for judges, with its range, then the plan's notes."""
+    """What need not be bought again, what of the price is for judges, then the plan's notes."""
+    before = [line] if (line := in_words(plan)) else []
     judged = [step for step in plan.steps if step.judges]
     if not judged:
-        return list(plan.notes)
+        return [*before, *plan.notes]
     low, usd, high = (
         sum(getattr(step, name) for step in judged)
         for name in ("judge_usd_low", "judge_usd", "judge_usd_high")
@@ -214,7 +214,7 @@ def remarks(plan: Plan) -> list[str]:
     grades = sum(step.items * len(step.judges) for step in judged)
     price = f"Judging {dollars(usd)} ({dollars(low)} to {dollars(high)}) of it:"
     price += f" {grades} grades and the controls"
-    return [price, *plan.notes]
+    return [*before, price, *plan.notes]
 
 
 def _offer(dossier: Dossier, deps: Deps) -> tuple[str, ...]:

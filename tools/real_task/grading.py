@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from memory.errors import MirrorError
 from memory.records import MetricChoice, MetricScore
-from tools.clients import installed
+from tools.clients.benchmarks import installed
 from tools.methods.label_scores import label_scores, mean_interval, token_f1
 from tools.real_task.answer_labels import find_label
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from memory.errors import BadRequest
 from memory.example_sets import PREFIX
 from memory.records import CONSTANT, ItemResult
-from tools.clients.lm_eval_process import ArmFailed
+from tools.clients.backends.lm_eval_process import ArmFailed
 from tools.deps import Reader, Runner, Speaker
 from tools.judging.controls import NULL_ANSWER
 from tools.real_task import examples, grading
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from memory.example_sets import ExampleSets
     from memory.records import Arm, Example, Model, OwnTask
-    from tools.clients.item_sources import Lettered
-    from tools.clients.log_probs import TextLogProb
+    from tools.clients.backends.log_probs import TextLogProb
+    from tools.clients.benchmarks.item_sources import Lettered
     from tools.real_task.own_task import Graded
 
 LONGEST_KEPT = 8_000  # letters of an answer that the ledger keeps, and a judge is shown

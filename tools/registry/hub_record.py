@@ -1,6 +1,6 @@
 """One record of the Hub -> one ``Model``, or the reason why there is none.
 
-Reads what the API lists (``expand`` of ``tools.clients.hub_listing``), what ``HfApi`` made of it
+Reads what the API lists (``expand`` of ``tools.clients.hub.listing``), what ``HfApi`` made of it
 (``ModelInfo`` written to JSON: ``last_modified``, ``card_data`` as YAML text) and what collections
 of cards wrap around that (``modelinfo``). Values are copied, never improved, but for two: the task
 of a model whose tag contradicts its architecture, and the weights behind packed integers; both

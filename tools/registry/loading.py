@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from memory import registry_folding
 from memory.errors import BadRequest
 from memory.registry_store import HUB, Reading
-from tools.clients.hub import ENDPOINT
+from tools.clients.hub.api import ENDPOINT
 from tools.deps import Progress, silent
 from tools.registry import dump, hub_scores
 from tools.registry.batch import PART, Batch

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from memory import registry_folding
 from memory.errors import BadRequest
 from memory.registry_store import HUB, Reading
-from tools.clients import hub_listing
-from tools.clients.hub import HubUnavailable
+from tools.clients.hub import listing
+from tools.clients.hub.api import HubUnavailable
 from tools.deps import Progress, silent
 from tools.registry import hub_record, hub_scores
 from tools.registry.batch import PART, Batch
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from memory.registry_store import RegistryStore, State
     from memory.scores import Scores
-    from tools.clients.hub import Hub
+    from tools.clients.hub.api import Hub
 
 OVERLAP = timedelta(hours=2)
 
@@ -99,15 +99,15 @@ class _Sync:
         """Read into parts; returns the line to tell when the Hub ended it early."""
         if self.reading.done:  # a killed process had only the folding left
             return None
-        size = min(limit or hub_listing.PAGE, hub_listing.PAGE)
-        starts = hub_listing.first_pages(self.hub, changed=not self.reading.full, size=size)
+        size = min(limit or listing.PAGE, listing.PAGE)
+        starts = listing.first_pages(self.hub, changed=not self.reading.full, size=size)
         if self.reading.next:
-            starts.insert(0, hub_listing.resized(self.reading.next, size))
+            starts.insert(0, listing.resized(self.reading.next, size))
         refused = ""
         for start in starts:
             try:
                 return self._pages(start, limit)
-            except hub_listing.AddressRefused as error:
+            except listing.AddressRefused as error:
                 refused = str(error)
                 if self.taken:
                     break
@@ -118,7 +118,7 @@ class _Sync:
         whole = self.store.state.layers
         total = whole[HUB].models if self.reading.full and HUB in whole else None
         try:
-            for page in hub_listing.pages(self.hub, start):
+            for page in listing.pages(self.hub, start):
                 reached = self._page(page.records)
                 following = page.next
                 done = reached or following is None
@@ -129,7 +129,7 @@ class _Sync:
                 )
                 if done or (limit is not None and self.taken >= limit):
                     break
-        except hub_listing.AddressRefused:
+        except listing.AddressRefused:
             raise
         except HubUnavailable as error:
             return str(error)

@@ -13,7 +13,7 @@ from memory.decision_records import DecisionRecord, MadeWith, Outcomes
 from memory.records import CONSTANT, Balance
 from prompts import library
 from tools import herd_runner
-from tools.clients import installed
+from tools.clients.benchmarks import installed
 from tools.herd.race import drawn_items
 
 if TYPE_CHECKING:

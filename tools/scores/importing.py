@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from memory.scores import Scores
-    from tools.clients.hub import Hub
+    from tools.clients.hub.api import Hub
     from tools.scores.sources.entry import Entry
 
 HUB, LEADERBOARD, ALL_LEADERBOARDS = "hub:", "leaderboard:", "leaderboards:official"

@@ -20,8 +20,8 @@ from memory.errors import BadRequest, DamagedStore, MirrorError
 from memory.records import CONSTANT, Origin
 from memory.scores import cells
 from memory.vectors import write_atomically
-from tools.clients.lm_eval_protocol import HARNESS
-from tools.clients.task_files import dataset_of, tasks_folder
+from tools.clients.backends.lm_eval_protocol import HARNESS
+from tools.clients.backends.task_files import dataset_of, tasks_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -20,7 +20,7 @@ from memory.vectors import cache_file, cached_vectors
 from tools.methods.standing import standing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -54,16 +54,14 @@ def related(
     embedder: Embedder,
     cache: Path,
     copies: Mapping[str, Sequence[str]] | None = None,
-    *,
-    leave_out: Collection[str] = (),
 ) -> Related:
     """Place ``models`` for the job that ``text`` describes.
 
-    ``copies``: as in ``tools.scores.prediction.predict``. ``leave_out``: benchmarks that are
-    looked at in their own right. ``cache``: the folder in which names' vectors are kept.
+    ``copies``: as in ``tools.scores.prediction.predict``. ``cache``: the folder in which the names'
+    vectors are kept. The benchmarks recommended for the job are among the rest: the nearest.
     """
     observed = list(observations)
-    columns = _columns(models, observed, copies or {}, frozenset(leave_out))
+    columns = _columns(models, observed, copies or {})
     if not columns:
         return Related({}, {}, ())
     names = [benchmark for benchmark, _ in columns]
@@ -109,14 +107,13 @@ def _columns(
     models: Sequence[str],
     observations: Iterable[Score],
     copies: Mapping[str, Sequence[str]],
-    leave_out: frozenset[str],
 ) -> dict[tuple[str, str], dict[str, float]]:
     """(benchmark, protocol) -> model -> value, for columns that enough of ``models`` share."""
     wanted = {copy: model for model in models for copy in copies.get(model, ())}
     wanted |= {model: model for model in models}
     seen: dict[tuple[str, str], dict[str, list[Score]]] = defaultdict(lambda: defaultdict(list))
     for score in observations:
-        if score.model in wanted and score.benchmark not in leave_out:
+        if score.model in wanted:
             seen[score.benchmark, score.protocol][score.model].append(score)
     found = {}
     for key in sorted(seen):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agent.__main__ import main
-from agent.commands import community, licence, lineage
+from agent.commands import licence
 from memory.records import LineageEdge, Model
 from memory.registry import Registry
 
@@ -16,7 +16,7 @@ def made(id, *bases, **stated):
 
 
 @pytest.fixture(autouse=True)
-def registry(monkeypatch):
+def registry(monkeypatch, tmp_path):
     models = [
         made("lab/base", licence="cc-by-nc-4.0", downloads=90),
         made("lab/medical", ("lab/base", "finetune"), licence="mit", domains=("medical",)),
@@ -26,8 +26,8 @@ def registry(monkeypatch):
         made("free/model", licence="apache-2.0"),
     ]
     held = Registry({model.id: model for model in models}, "made")
-    for command in (lineage, licence):
-        monkeypatch.setattr(command.Registry, "load", lambda: held)
+    monkeypatch.setattr(Registry, "load", lambda: held)
+    monkeypatch.setenv("MIRROR_HOME", str(tmp_path))
 
 
 def run(capsys, *words):
@@ -94,8 +94,7 @@ def test_licence_as_json(capsys):
     assert found["uses"]["commercial"]["verdict"] == "not allowed"
 
 
-def test_community_beside_quality(capsys, monkeypatch):
-    monkeypatch.setattr(community.Registry, "load", licence.Registry.load)
+def test_community_beside_quality(capsys):
     code, out = run(capsys, "community", "lab/plain", "free/model")
     assert code == 0
     assert "7 downloads in 30 days · 1 made from it" in out

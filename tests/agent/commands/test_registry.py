@@ -21,7 +21,7 @@ def home(tmp_path, monkeypatch):
     snapshot = gzip.compress(Model(id="b/undled").model_dump_json().encode())
     (tmp_path / "snapshot.gz").write_bytes(snapshot)
     monkeypatch.setattr("memory.registry_layers.SNAPSHOT", tmp_path / "snapshot.gz")
-    monkeypatch.setattr("tools.clients.hub_listing.PAGE", 50)
+    monkeypatch.setattr("tools.clients.hub.listing.PAGE", 50)
     return tmp_path
 
 

@@ -106,7 +106,7 @@ def test_what_can_not_be_served_is_said_in_one_line(ran, tmp_path, capsys, monke
         error = capsys.readouterr().err.strip()
         assert message in error
         assert "\n" not in error
-    monkeypatch.setattr("tools.clients.installed.folder", lambda name: None)
+    monkeypatch.setattr("tools.clients.benchmarks.installed.folder", lambda name: None)
     assert main(serve) == 2
     assert "pip install 'mirror-llm[serve]'" in capsys.readouterr().err
 

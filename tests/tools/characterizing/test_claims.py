@@ -63,7 +63,7 @@ def test_equal_models_are_told_apart_by_what_their_cards_say_of_the_job(tmp_path
     )
     equal = [Candidate(model=m, sigma=0.61) for m in ("unread", "everything", "leaflets", "notes")]
     found = claims.overlay(equal, SOAP, store, OnnxEmbedder())
-    best = sorted(found, key=lambda one: -one.place)
+    best = sorted(found, key=lambda one: -one.sigma)
     assert [one.model for one in best] == ["notes", "leaflets", "everything", "unread"]
     assert {one.stated for one in found} == {0.61, None}
     notes = next(one for one in found if one.model == "notes")
@@ -82,18 +82,20 @@ def test_facts_lead_claims_where_both_say_the_same(tmp_path):
         claim("training data", "clinical notes", "doctor-patient dialogues, clinical notes", 1.0),
     ]  # fmt: skip
     store = kept(tmp_path, claimer=every)
-    stated, claimer = Candidate(model="stated", sigma=0.2), Candidate(model="claimer", sigma=0.05)
+    stated, claimer = Candidate(model="stated", sigma=0.42), Candidate(model="claimer", sigma=0.41)
     found = claims.overlay([claimer, stated], SOAP, store, OnnxEmbedder())
-    assert max(found, key=lambda one: one.place).model == "stated"
+    assert max(found, key=lambda one: one.sigma).model == "stated"
+    assert found[0].raised > 0
     store.close()
 
 
-def test_the_sum_of_both_orders_also_where_sigma_is_full(tmp_path):
+def test_a_claim_orders_also_where_sigma_is_full(tmp_path):
     store = kept(tmp_path, read=[claim("domain", "medical", "a medical model")])
     full = [Candidate(model="unread", sigma=1.0), Candidate(model="read", sigma=1.0)]
     unread, read = claims.overlay(full, SOAP, store, OnnxEmbedder())
     assert read.sigma == unread.sigma == 1.0
-    assert read.place > unread.place
+    assert (read.by_facts, unread.by_facts) == (1.0, 1.0)
+    assert read.raised > unread.raised
     store.close()
 
 

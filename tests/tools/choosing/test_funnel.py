@@ -240,3 +240,12 @@ def test_relm_models_that_a_strict_tag_filter_hides_stay(bundled: dict[str, Mode
     result, _ = funnel.critical(bundled, wanted(min_params=0))
     hidden = {"Go4miii/DISC-FinLLM", "ShengbinYue/DISC-LawLLM", "PandaVT/ChatLaw2_plain_7B"}
     assert hidden <= set(result.survivors)
+
+
+def test_more_survivors_than_can_be_named_are_counted(monkeypatch) -> None:
+    models = registry(*(model(f"m{k}") for k in range(5)))
+    monkeypatch.setattr(funnel, "NAMED", 4)
+    result, fallen = funnel.critical(models, wanted())
+    assert (result.survivors, result.left, result.remaining) == ((), 5, 5)
+    assert "5 -> 5" in funnel.describe(result)
+    assert (len(fallen), list(fallen.left)) == (0, [0, 1, 2, 3, 4])

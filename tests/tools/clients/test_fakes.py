@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from memory.errors import BackendUntrustworthy
 from memory.records import Model
+from tools.clients.backends.lm_eval_process import ArmFailed
 from tools.clients.fakes import FixedClock, HashEmbedder, ScriptedRunner
-from tools.clients.lm_eval_process import ArmFailed
 
 A, B = Model(id="a/a"), Model(id="b/b")
 

@@ -14,7 +14,7 @@ import pytest
 from record import cassette, hub_traffic
 from stub_hub import StubHub, found
 
-from tools.clients.hub import Hub, HubFacts
+from tools.clients.hub.api import Hub, HubFacts
 
 
 def test_recorded_traffic_says_the_same_again() -> None:

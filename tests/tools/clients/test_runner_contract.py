@@ -7,10 +7,10 @@ import pytest
 from agent.settings import worker_environment
 from memory.errors import BadRequest
 from memory.records import CONSTANT, Model
-from tools.clients.executor import LocalExecutor
+from tools.clients.backends.hf_backend import HfBackend
+from tools.clients.backends.lm_eval_runner import LmEvalRunner
+from tools.clients.executors.executor import LocalExecutor
 from tools.clients.fakes import ScriptedRunner
-from tools.clients.hf_backend import HfBackend
-from tools.clients.lm_eval_runner import LmEvalRunner
 
 SMOL = Model(id="HuggingFaceTB/SmolLM2-135M-Instruct")
 ABSENT = Model(id="nobody/has-this")

@@ -11,10 +11,10 @@ from tiny_model import llama
 
 from agent.settings import worker_environment
 from memory.records import Model
-from tools.clients.executor import LocalExecutor
-from tools.clients.lm_eval_process import ArmFailed
-from tools.clients.lm_eval_runner import LmEvalRunner
-from tools.clients.served_backend import ServedBackend, Server
+from tools.clients.backends.lm_eval_process import ArmFailed
+from tools.clients.backends.lm_eval_runner import LmEvalRunner
+from tools.clients.backends.served_backend import ServedBackend, Server
+from tools.clients.executors.executor import LocalExecutor
 
 TINY = Model(id="org/tiny")
 

@@ -8,11 +8,11 @@ from tiny_model import llama
 
 from agent.settings import worker_environment
 from memory.records import Model
-from tools.clients.executor import LocalExecutor
-from tools.clients.hf_backend import HfBackend
-from tools.clients.lm_eval_process import ArmFailed
-from tools.clients.lm_eval_runner import LmEvalRunner
-from tools.clients.worker_pool import WorkerPool
+from tools.clients.backends.hf_backend import HfBackend
+from tools.clients.backends.lm_eval_process import ArmFailed
+from tools.clients.backends.lm_eval_runner import LmEvalRunner
+from tools.clients.executors.executor import LocalExecutor
+from tools.clients.executors.worker_pool import WorkerPool
 
 OWN = Model(id="org/own")
 MODELING = """

@@ -10,9 +10,9 @@ from memory.ledger import Ledger
 from memory.records import CONSTANT, Approval, BenchmarkChoice, Model, Plan
 from memory.scores import Scores
 from tools import herd_runner
+from tools.clients.backends.log_probs import TextLogProb, TokenLogProbs
+from tools.clients.benchmarks.item_sources import Lettered
 from tools.clients.fakes import ScriptedRunner
-from tools.clients.item_sources import Lettered
-from tools.clients.log_probs import TextLogProb, TokenLogProbs
 from tools.deps import silent
 from tools.herd import contamination_check
 from tools.plans import local_plan

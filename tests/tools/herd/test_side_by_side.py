@@ -14,7 +14,7 @@ from memory.records import CONSTANT, Approval, Arm, ItemResult, Plan, Step
 from memory.scores import Scores
 from memory.sqlite import StoreUnavailable
 from tools import herd_runner
-from tools.clients.lm_eval_process import ArmFailed
+from tools.clients.backends.lm_eval_process import ArmFailed
 from tools.deps import silent
 
 ARMS = [Arm(name=name, model=f"o/{name}", backend="hf") for name in ("a", "b", "c")]

@@ -7,8 +7,8 @@ from machine import Machine, world
 from stub_hub import StubHub, down, record
 
 from memory.records import CONSTANT
-from tools.clients.hub import Hub
-from tools.clients.hub_download import Downloads
+from tools.clients.hub.api import Hub
+from tools.clients.hub.download import Downloads
 from tools.plans.planning import describe, make_plan
 
 LLAMA = {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}

@@ -6,7 +6,7 @@ import pytest
 import world
 from stub_hub import StubHub, down, found, missing, moved, record
 
-from tools.clients.hub import Hub
+from tools.clients.hub.api import Hub
 from tools.plans import hub_lookup
 
 GOOD, POOR = (next(m for m in world.MODELS if m.id == id) for id in (world.GOOD, world.POOR))

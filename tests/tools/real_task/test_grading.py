@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.errors import MirrorError
-from tools.clients import installed
+from tools.clients.benchmarks import installed
 from tools.clients.embedder import package_file
 from tools.real_task import grading
 

@@ -15,8 +15,8 @@ from memory.records import (
     OwnTask,
     SensitiveFinding,
 )
+from tools.clients.backends.lm_eval_process import ArmFailed
 from tools.clients.fakes import ScriptedRunner
-from tools.clients.lm_eval_process import ArmFailed
 from tools.real_task.own_task import MOST_TOKENS, as_benchmarks, graded
 from tools.real_task.own_task_runner import OwnTaskRunner
 

@@ -15,7 +15,7 @@ from stub_hub import eval_result
 
 from memory.registry_store import HUB, RegistryStore, existing
 from memory.scores import Scores
-from tools.clients import hub_listing
+from tools.clients.hub import listing
 from tools.registry import syncing
 
 RECORDS = [
@@ -32,7 +32,7 @@ def start(home, hub, *die):
 def go_on(home, hub):
     """The sync that nothing kills, here."""
     with pytest.MonkeyPatch.context() as small:
-        small.setattr(hub_listing, "PAGE", 50)
+        small.setattr(listing, "PAGE", 50)
         small.setattr(syncing, "PART", 100)
         syncing_process.sync(home, hub.url)
 

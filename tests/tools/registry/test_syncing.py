@@ -18,7 +18,7 @@ from memory.records import Model, Origin
 from memory.registry_store import HUB, REMOVED, RegistryBusy, RegistryStore, existing
 from memory.registry_table import models
 from memory.scores import Scores
-from tools.clients.hub import Hub
+from tools.clients.hub.api import Hub
 from tools.registry import batch, syncing
 
 BUNDLED = [
@@ -68,8 +68,8 @@ def make(tmp_path, monkeypatch):
     lines = "\n".join(one.model_dump_json() for one in BUNDLED)
     (tmp_path / "snapshot.gz").write_bytes(gzip.compress(lines.encode()))
     monkeypatch.setattr("memory.registry_layers.SNAPSHOT", tmp_path / "snapshot.gz")
-    monkeypatch.setattr("tools.clients.hub_listing.PAGE", 50)
-    monkeypatch.setattr("tools.clients.hub_listing.SMALLEST_PAGE", 5)
+    monkeypatch.setattr("tools.clients.hub.listing.PAGE", 50)
+    monkeypatch.setattr("tools.clients.hub.listing.SMALLEST_PAGE", 5)
     for module in (batch, syncing):
         monkeypatch.setattr(module, "PART", 100)
     hubs = []
@@ -403,7 +403,7 @@ def test_a_page_too_heavy_for_the_hub_is_asked_for_in_smaller_ones(make):
 
 
 def test_bytes_that_trickle_end_in_a_line(make, monkeypatch):
-    monkeypatch.setattr("tools.clients.hub.SLOWEST", 1)
+    monkeypatch.setattr("tools.clients.hub.api.SLOWEST", 1)
     here = make([listed(n) for n in range(5)])
     here.hub.plays(1, *[Drip(0.02)] * 9)
     done = here.sync(hub={"timeout": 0.2})

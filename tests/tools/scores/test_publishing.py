@@ -9,8 +9,8 @@ from stub_hub import Reply, StubHub, busy, down, found, missing, record, refused
 
 from memory.errors import BadRequest, DamagedStore
 from memory.records import CONSTANT, Origin, Score
-from tools.clients.hub import Hub, HubUnavailable
-from tools.clients.hub_commit import open_pull_request
+from tools.clients.hub.api import Hub, HubUnavailable
+from tools.clients.hub.commit import open_pull_request
 from tools.scores import publishing
 from tools.scores.publishing import NothingToPublish, prepare, why_not
 

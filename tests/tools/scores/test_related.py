@@ -58,9 +58,8 @@ def test_a_copy_speaks_for_a_model_without_its_own_score(place):
     assert found.value["m4"] > found.value["m3"]  # its own score counts, not its copy's
 
 
-def test_what_is_left_out_or_shared_by_few_says_nothing(place):
+def test_a_benchmark_that_few_share_says_nothing(place):
     observed = [score(f"m{i}", "b", i / 10) for i in range(6)]
-    assert place(observed, leave_out=("b",)).value == {}
     assert place(observed[:4]).value == {}
 
 

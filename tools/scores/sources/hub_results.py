@@ -2,7 +2,7 @@
 
 Evaluation results are the ``.eval_results/*.yaml`` files of a model's repository. One with a
 verify token that the Hub does not call unverified is verified; every other is self-reported,
-whoever wrote it. Asked through ``tools.clients.hub``, read by huggingface_hub's own parsers one
+whoever wrote it. Asked through ``tools.clients.hub.api``, read by huggingface_hub's own parsers one
 entry at a time, so that one odd entry can't spoil the others.
 """
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from memory.errors import BadRequest
 from memory.records import Origin, Score
-from tools.clients import hub_listing
-from tools.clients.hub import HubUnavailable
+from tools.clients.hub import listing
+from tools.clients.hub.api import HubUnavailable
 from tools.scores.sources import model_card
 from tools.scores.sources.entry import Refused, entry, number, word
 from tools.scores.sources.hub_names import task_of
@@ -23,7 +23,7 @@ from tools.scores.sources.hub_names import task_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tools.clients.hub import Hub
+    from tools.clients.hub.api import Hub
     from tools.scores.sources.entry import Entry
 
 EXPAND = ["evalResults", "model-index"]
@@ -73,7 +73,7 @@ def of_leaderboards(hub: Hub) -> Iterator[Entry]:
 
     Raises ``HubUnavailable`` when the list of them can't be had.
     """
-    for dataset in hub_listing.benchmarks(hub):
+    for dataset in listing.benchmarks(hub):
         try:
             held = _leaderboard(hub, dataset)
         except (BadRequest, HubUnavailable) as error:

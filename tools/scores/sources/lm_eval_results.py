@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from memory.errors import BadRequest
 from memory.records import Origin
-from tools.clients.lm_eval_protocol import NO_CHAT, describe, harness
+from tools.clients.backends.lm_eval_protocol import NO_CHAT, describe, harness
 from tools.methods.intervals import wilson
 from tools.scores.sources.bounded import document
 from tools.scores.sources.entry import LOWER_IS_BETTER, MODEL, Refused, Skipped, entry, number

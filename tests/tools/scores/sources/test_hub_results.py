@@ -5,7 +5,7 @@ from stub_hub import Reply, StubHub, down, eval_result, found, missing, ranked, 
 
 from memory.errors import BadRequest
 from memory.records import Origin, Score
-from tools.clients.hub import Hub, HubUnavailable
+from tools.clients.hub.api import Hub, HubUnavailable
 from tools.scores.sources import hub_results
 from tools.scores.sources.entry import Refused
 

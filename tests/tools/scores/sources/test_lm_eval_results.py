@@ -7,8 +7,8 @@ import pytest
 
 from memory.errors import BadRequest
 from memory.records import Origin, Score
-from tools.clients.executor import LocalExecutor
-from tools.clients.lm_eval_runner import LmEvalRunner
+from tools.clients.backends.lm_eval_runner import LmEvalRunner
+from tools.clients.executors.executor import LocalExecutor
 from tools.methods.intervals import wilson
 from tools.scores.sources import lm_eval_results
 from tools.scores.sources.entry import Refused, Skipped

@@ -1,0 +1,1 @@
+"""Benchmarks at hand: lm-eval's catalogue, and the items installed on this machine."""

@@ -1,0 +1,1 @@
+"""Weights on this machine: found, unpacked, checked, and the code that comes with some."""
