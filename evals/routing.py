@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=["alpaca", "llmrouter", "smoothie_parity"])
     parser.add_argument("--json", action="store_true", help="on one line")
     parser.add_argument("--usecase", choices=["healthcare"], help="RELM's table 5 instead")
-    parser.add_argument("--encounters", type=int, default=80, help="of the use case")
+    parser.add_argument("--encounters", type=int, default=40, help="of the use case; 80: all")
     parser.add_argument(
         "--similarity", action="store_true", help="grade notes by MiniLM's embeddings, too"
     )

@@ -1,6 +1,6 @@
 """RELM's table 5: the same router over pools chosen in different ways, on clinical notes.
 
-ACI-Bench holds the notes that real systems wrote from doctor-patient dialogues. Four of the eleven
+ACI-Bench holds the notes that real systems wrote from doctor-patient dialogues. Four of the twelve
 that are language models make a pool, chosen
 
 - ``relm``: by Mirror's recommendation from metadata (``tools.registry_search`` over the bundled
@@ -153,7 +153,8 @@ def _routed(
     quality: Quality,
 ) -> dict[str, Any]:
     answers = np.stack([vectors[name] for name in members], axis=1)
-    prompts = answers.mean(axis=1)  # what Smoothie-Local takes for near: notes that are alike
+    given = ~np.isnan(answers[:, :, 0])  # a note that is missing can't be picked
+    prompts = np.where(given[:, :, None], answers, 0.0).sum(axis=1)  # near: notes that are alike
     near = smoothie.nearest(prompts, prompts, NEIGHBOURS)
     routers: dict[str, Callable[[], Floats]] = {
         "smoothie": lambda: smoothie.weights(answers),
@@ -164,7 +165,7 @@ def _routed(
     }
     report: dict[str, Any] = {}
     for name, weigh in routers.items():
-        picked = choose(weigh())
+        picked = choose(np.where(given, weigh(), -1.0))
         report[name] = quality.of(
             {one: members[j] for one, j in zip(encounters, picked.tolist(), strict=True)}
         )
@@ -289,7 +290,8 @@ def _read(folder: Path) -> Notes:
     splits: dict[str, list[str]] = {}
     for row in _lines(folder / "model_predictions.jsonl.gz"):
         told = json.loads(row)
-        written.setdefault(told["model"], {})[told["encounter_id"]] = told["note"] or ""
+        note = told["note"] if isinstance(told["note"], str) else ""  # a few are NaN: no note
+        written.setdefault(told["model"], {})[told["encounter_id"]] = note
         order = splits.setdefault(told["split"], [])
         if told["encounter_id"] not in order:
             order.append(told["encounter_id"])

@@ -8,7 +8,7 @@ import pytest
 
 from evals.routing_facts import family, gather, known_params, quality
 from evals.routing_pools import NULL, Alpaca, choose_share, measure_null, measure_pools, routers
-from evals.routing_usecase import SYSTEMS
+from evals.routing_usecase import SYSTEMS, _routed
 from tools.methods import smoothie
 
 FAMILIES = ("alpaca", "claude", "falcon", "gemma", "gpt", "vicuna")
@@ -112,6 +112,21 @@ def test_halves_part_the_families(data):
     first, second = (set(np.array(data.families)[data.half(i)]) for i in (0, 1))
     assert not first & second
     assert first | second == set(FAMILIES)
+
+
+def test_a_note_that_is_missing_is_not_picked():
+    rng = np.random.default_rng(0)
+    vectors = {name: rng.normal(size=(6, 4)) for name in list(SYSTEMS)[:3]}
+    first, *others = vectors
+    vectors[first][2] = np.nan
+
+    class Picks:
+        def of(self, picked):
+            assert set(picked.values()) == {first} or picked["e2"] in others
+            return {"ROUGE-L": float(len(picked))}
+
+    found = _routed(list(vectors), vectors, [f"e{i}" for i in range(6)], Picks())
+    assert found["smoothie_local"] == {"ROUGE-L": 6.0}
 
 
 def test_no_system_is_described_twice():
