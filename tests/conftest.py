@@ -14,3 +14,6 @@ def pytest_addoption(parser):
         "--vllm-python",
         help="interpreter of an environment with vLLM and lm-eval, for the tests that run it",
     )
+    parser.addoption(
+        "--rewrite-screens", action="store_true", help="keep what the terminal shows as the screens"
+    )

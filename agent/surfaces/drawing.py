@@ -55,6 +55,7 @@ class Drawing:
         self.thread = thread
         self.bars: Bars | None = None
         self.tasks: dict[str, TaskID] = {}
+        self.answered = False
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +74,8 @@ class Drawing:
             self._bar(event)
             return
         self._stop_bars()
+        # A plan that was there before a question was answered need not be drawn again.
+        self.answered = isinstance(event, Answered) or (self.answered and isinstance(event, Asked))
         if isinstance(event, Told):
             self._told(event)
         elif isinstance(event, Answered):
@@ -83,12 +86,17 @@ class Drawing:
         elif isinstance(event, Entered) and event.node == "evaluate":
             self._line("Measuring", "each arm on the same random items; Ctrl-C keeps what is done")
         elif isinstance(event, Asked):
-            if event.complaint:
-                self.console.print(escape(event.complaint), style="yellow")
-            if isinstance(event.about, Plan):
-                self._plan(event.about)
+            self._asked(event)
         elif isinstance(event, Decided):
             self._decision(event.decision, event.report)
+
+    def _asked(self, event: Asked) -> None:
+        if event.complaint:
+            self.console.print(escape(event.complaint), style="yellow")
+        if isinstance(event.about, Plan) and self.answered:
+            self._line("Plan", f"{event.about.hash} still waits for your answer")
+        elif isinstance(event.about, Plan):
+            self._plan(event.about)
 
     def _told(self, event: Told) -> None:
         if event.failed:

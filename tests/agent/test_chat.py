@@ -2,27 +2,11 @@
 
 import pytest
 import world
+from typed_lines import Lines
 
 from agent.__main__ import parser
 from agent.surfaces.chat import COMMANDS, Chat
 from agent.surfaces.reading import Reader
-
-
-class Lines:
-    """A person who types these lines and then leaves; one that is an exception is raised."""
-
-    def __init__(self, *lines):
-        self.lines = list(lines)
-        self.prompts = []
-
-    def line(self, prompt):
-        self.prompts.append(prompt)
-        if not self.lines:
-            return None
-        line = self.lines.pop(0)
-        if isinstance(line, BaseException):
-            raise line
-        return line
 
 
 def talk(tmp_path, *lines, session=None):
