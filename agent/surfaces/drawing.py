@@ -15,6 +15,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from agent.session import Answered, Asked, Decided, Entered, Moved, Told
+from agent.surfaces import plotting
 from memory.records import Decision, Plan
 from tools.deps import Progress
 from tools.plans import unknown_code
@@ -223,6 +224,12 @@ class Drawing:
         if len(unmeasured) > 3:
             self._row("", f"[dim]and {len(unmeasured) - 3} more not measured, in the report[/]", "")
         self.console.print()
+        plotted = plotting.ranking(decision.ranking, self.console.width)
+        for name, drawn in plotted:
+            short = name.rpartition("/")[2][:20]
+            self.console.print(f"{short:<20}  {drawn}", highlight=False, markup=False)
+        if plotted:
+            self.console.print()
         self._line("Conclusion", decision.summary, "bold")
         for caveat in decision.caveats:
             self._line("Mind", caveat, "dim")
