@@ -226,8 +226,7 @@ class Drawing:
         self.console.print()
         plotted = plotting.ranking(decision.ranking, self.console.width)
         for name, drawn in plotted:
-            short = name.rpartition("/")[2][:20]
-            self.console.print(f"{short:<20}  {drawn}", highlight=False, markup=False)
+            self.console.print(f"{name:<20}  {drawn}", highlight=False, markup=False)
         if plotted:
             self.console.print()
         self._line("Conclusion", decision.summary, "bold")

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 LEAST, MOST = 20, 60
 """Characters of the scale."""
 
+NAME = 20
+"""Characters of a name."""
+
 
 def interval(value: float, low: float, high: float, width: int) -> str:
     """A score in [0, 1] and its interval on a scale of ``width`` characters: ``  ├──●─┤   ``.
@@ -31,6 +34,12 @@ def scale(width: int) -> str:
     return "0" + "0.5".center(width - 2) + "1"
 
 
+def _short(name: str) -> str:
+    """A name without its maker in ``NAME`` characters: arms of one model differ at their end."""
+    name = name.partition("/")[2] or name
+    return name if len(name) <= NAME else f"{name[: NAME - 12]}…{name[-11:]}"
+
+
 def ranking(lines: Sequence[Ranked], columns: int) -> list[tuple[str, str]]:
     """(name, drawing) of every measured line with an interval, the scale last.
 
@@ -41,7 +50,7 @@ def ranking(lines: Sequence[Ranked], columns: int) -> list[tuple[str, str]]:
     if len(drawn) < 2 or width < LEAST:
         return []
     rows = [
-        (one.model, interval(one.value or 0.0, one.low or 0.0, one.high or 0.0, width))
+        (_short(one.model), interval(one.value or 0.0, one.low or 0.0, one.high or 0.0, width))
         for one in drawn
     ]
     return [*rows, ("", scale(width))]
