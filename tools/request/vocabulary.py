@@ -20,6 +20,8 @@ WORDS = MappingProxyType(
     {"a": 1, "an": 1, "one": 1, "single": 1, "two": 2, "three": 3, "four": 4, "six": 6, "eight": 8}
 )
 COUNT = rf"(\d+|{'|'.join(WORDS)})"
+# No part of a name ("gemma-3-270m", "Qwen2.5-7B") and no sum of money.
+APART = r"(?<![$€£\w.,/-])(?<![$€£] )"
 SIZE = rf"{NUMBER}\s*(b|bn|billion|m|mn|million|t|trillion)\b"
 FACTORS = MappingProxyType({"b": 1e9, "m": 1e6, "t": 1e12})
 
@@ -28,7 +30,7 @@ AT_MOST = (
     r"smaller than|fewer than|max(?:imum)?(?: of| size)?:?|within|<=|≤|<)\s*(?:about |around |~)?"
 )
 AT_LEAST = (
-    r"(?:at least|over|more than|larger than|bigger than|no (?:less|smaller) than|"
+    r"(?:at least|over|(?<!no )(?<!not )(?:more|larger|bigger) than|no (?:less|smaller) than|"
     r"min(?:imum)?(?: of| size)?:?|>=|≥|>)\s*(?:about |around |~)?"
 )
 OR_LESS = r"\s*[- ]?(?:param\w*|weights|models?)?\s*(?:or|and)\s*(?:smaller|less|below|under|fewer)"
@@ -103,7 +105,7 @@ def sizes(text: str) -> tuple[int | None, int | None]:
     if found(ANY_SIZE, text):
         return 0, None
     between = re.search(
-        rf"{NUMBER}\s*(b|m|t)?\s*(?:-|–|to|and)\s*{SIZE}{NOT_WEIGHTS}", text, re.IGNORECASE
+        rf"{APART}{NUMBER}\s*(b|m|t)?\s*(?:-|–|to|and)\s*{SIZE}{NOT_WEIGHTS}", text, re.IGNORECASE
     )
     if between:
         unit = (between[2] or between[4])[0].lower()
@@ -113,7 +115,7 @@ def sizes(text: str) -> tuple[int | None, int | None]:
     least = _first((AT_LEAST + SIZE + NOT_WEIGHTS, SIZE + OR_MORE), text)
     if most is None and least is None:
         named = SIZE + r"[- ]?(?:param\w*|models?|weights|llms?)"
-        bare = rf"(?<![$€£\w.,-])(?<![$€£] ){NUMBER}(b)\b{NOT_WEIGHTS}"
+        bare = rf"{APART}{NUMBER}(b)\b{NOT_WEIGHTS}"
         most = least = _first((named, bare), text)
     return least, most
 

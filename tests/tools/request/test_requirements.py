@@ -6,6 +6,7 @@ import pytest
 
 from memory.errors import BadRequest
 from memory.records import Requirements
+from tools.request import vocabulary as say
 from tools.request.requirements import (
     answer,
     borne_out,
@@ -282,3 +283,18 @@ def test_values_out_of_bounds_are_refused(changes):
 def test_absurd_numbers_in_the_text_are_refused(text, says):
     with pytest.raises(BadRequest, match=says):
         read_request(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("no more than 14B", None, 14 * 10**9),
+        ("not larger than 3B", None, 3 * 10**9),
+        ("more than 14B", 14 * 10**9, None),
+        ("something like google/gemma-3-270m, at most 1B", None, 10**9),
+        ("between 3 and 8B", 3 * 10**9, 8 * 10**9),
+        ("Qwen2.5-7B is too slow, at most 2B", None, 2 * 10**9),
+    ],
+)
+def test_sizes_in_names_are_no_sizes_asked_for_and_no_more_is_no_more(text, least, most):
+    assert say.sizes(text) == (least, most)
