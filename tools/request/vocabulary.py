@@ -26,7 +26,7 @@ SIZE = rf"{NUMBER}\s*(b|bn|billion|m|mn|million|t|trillion)\b"
 FACTORS = MappingProxyType({"b": 1e9, "m": 1e6, "t": 1e12})
 
 AT_MOST = (
-    r"(?:at most|up to|no more than|not more than|no (?:larger|bigger) than|under|below|less than|"
+    r"(?:at most|up to|not? (?:more|larger|bigger) than|under|below|less than|"
     r"smaller than|fewer than|max(?:imum)?(?: of| size)?:?|within|<=|≤|<)\s*(?:about |around |~)?"
 )
 AT_LEAST = (
