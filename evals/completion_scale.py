@@ -8,7 +8,6 @@ Scores are made, not real: three factors and biases on the logit scale, ``SHARE`
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
+from evals.peak import peak_mb
 from tools.methods.completion import complete
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def main() -> None:
     began, busy = time.perf_counter(), time.process_time()
     complete(scores, bounds=(0.0, 100.0))
     spent, worked = time.perf_counter() - began, time.process_time() - busy
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": spent, "cpu_seconds": worked, "peak_mb": peak}))
+    print(json.dumps({"seconds": spent, "cpu_seconds": worked, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

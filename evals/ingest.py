@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from agent import wiring
+from evals.peak import peak_mb
 from memory import registry_folding
 from memory.registry import Registry
 from memory.registry_store import RegistryStore
@@ -106,12 +107,6 @@ def write(kind: str, n: int, path: Path) -> None:
         for place, model in enumerate(drawn(n)):
             one = as_hub(place, model) if kind == "hub_jsonl" else model.model_dump(mode="json")
             file.write(json.dumps(one) + "\n")
-
-
-def peak_mb() -> float:
-    """The most memory this process ever held; ``ru_maxrss`` would count its parent's, too."""
-    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def child(path: Path, home: Path) -> dict[str, float]:

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evals.peak import peak_mb
 from evals.synthetic_hub import write
 from memory.records import Requirements
 from memory.registry import Registry
@@ -68,7 +69,7 @@ def build(parquet: Path, cache: Path) -> dict[str, float]:
         **took,
         "build_s": sum(took.values()),
         "build_cpu_s": usage.ru_utime + usage.ru_stime,
-        "build_peak_mb": usage.ru_maxrss / 1024,
+        "build_peak_mb": peak_mb(),
         "labels": len(index.characteristics.labels),
         "cells": index.characteristics.matrix.nnz,
     }
