@@ -36,7 +36,7 @@ FIXED = {
     # Threads that wait by spinning made 16 items take 75 s beside two busy processes, not 7 s.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class ArmFailed(MirrorError):

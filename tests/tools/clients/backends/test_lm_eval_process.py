@@ -7,7 +7,7 @@ import pytest
 
 from agent.settings import worker_environment
 from memory.errors import BackendUntrustworthy
-from tools.clients.backends.lm_eval_process import ALLOWED, ArmFailed, WorkerProcess
+from tools.clients.backends.lm_eval_process import ALLOWED, ROOT, ArmFailed, WorkerProcess
 from tools.clients.backends.lm_eval_worker import outcome, serve
 
 ECHO = """
@@ -140,3 +140,8 @@ def test_the_likeliest_choice_is_the_answer():
 
 def test_a_score_that_is_no_number_is_missing_not_wrong():
     assert outcome(sample([-3.0, float("nan")], acc=0.0)) == {"correct": None, "answer": ""}
+
+
+def test_an_interpreter_of_another_environment_finds_our_packages():
+    """It has no install of ours: the folder that holds ``tools`` is all it is given."""
+    assert (ROOT / "tools" / "clients" / "backends" / "lm_eval_worker.py").is_file()
