@@ -119,10 +119,13 @@ def respond(text: str, dossier: Dossier, deps: Deps, before: Sequence[Remark] = 
 
 
 def _by_rules(text: str, dossier: Dossier, deps: Deps) -> Understood:
+    return _ruled(text, dossier, deps) or Answer(HELP)
+
+
+def _ruled(text: str, dossier: Dossier, deps: Deps) -> Understood | None:
+    """What the rules make of it; None where they don't understand it."""
     found = follow_ups.read(text, dossier)
-    if found is None:
-        return Answer(HELP)
-    if isinstance(found, Change | Weigh):
+    if found is None or isinstance(found, Change | Weigh):
         return found
     return explaining.answer(found, dossier, deps)
 
@@ -152,7 +155,9 @@ class _Exchange:
             said = str(reply.content).strip()
             wrong = unsupported(said, self._sources())
             if said and not wrong:
-                return Answer(said)
+                # Words without a tool behind them stand only for what no rule understands either.
+                by_rules = None if self.results else _ruled(self.text, self.dossier, self.deps)
+                return by_rules or Answer(said)
             if mended:
                 break
             mended = True

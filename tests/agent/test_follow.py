@@ -221,3 +221,9 @@ def test_a_model_may_ask_for_a_change_whose_values_the_machine_reads(tmp_path):
     made = modelled(tmp_path, call("change"), *map(call, LATER))
     events = list(made.follow("t", "actually 80B is fine"))
     assert answers(events)[0].text == "Changed: at most 0.5B -> 80B."
+
+
+def test_words_without_a_tool_behind_them_do_not_stand_where_the_rules_understand(tmp_path):
+    made = modelled(tmp_path, AIMessage("I'm sorry, I can't do that."))
+    assert "Stage 1, size" in answers(made.follow("t", "why not acme/huge?"))[0].text
+    assert answers(made.follow("t", "who are you?"))[0].text == "I'm sorry, I can't do that."
