@@ -6,7 +6,9 @@ Every error a person can act on becomes one line and its exit code, whichever co
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -47,5 +49,10 @@ def _command(args: argparse.Namespace) -> int:
         from agent.surfaces import chat
 
         return chat.converse(args, settings, given(args))
-    code: int = import_module(f"agent.commands.{args.command}").run(args, settings)
+    try:
+        code: int = import_module(f"agent.commands.{args.command}").run(args, settings)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; what Python still holds goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code

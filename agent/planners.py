@@ -7,7 +7,6 @@ checkpoints and surfaces run with no key and no network.
 
 from __future__ import annotations
 
-import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -79,12 +78,3 @@ def seat(settings: Settings, which: str | None = None) -> BaseChatModel:
         timeout=60,
         max_retries=2,
     )
-
-
-def server_errors() -> tuple[type[Exception], ...]:
-    """What a planning model's server can bring about instead of a reply.
-
-    Empty while no such client is loaded: the rules can't fail this way.
-    """
-    client = sys.modules.get("openai")
-    return (client.OpenAIError, ValueError) if client else ()

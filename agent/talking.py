@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import Field, ValidationError
 
-from agent.planners import RulePlanner, server_errors
+from agent.planners import RulePlanner
 from memory.errors import BadRequest
 from memory.records import Balance
 from prompts import library
+from tools.clients.advisor import server_errors
 from tools.conversation import explaining, follow_ups
 from tools.conversation.explaining import Answer
 from tools.conversation.follow_ups import Change, Compare, Recall, Show, Topic, Weigh, Why
 from tools.conversation.grounding import unsupported
 from tools.envelope import enclose, fence
 from tools.request import requirements, revising
-from tools.toolbelt import Arguments
+from tools.toolbelt import Arguments, function_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -180,9 +181,8 @@ class _Exchange:
         return [SystemMessage(system), *past, HumanMessage(f"<said>\n{self.text}\n</said>")]
 
     def _asked(self, messages: list[BaseMessage]) -> AIMessage:
-        seat = self.deps.planner.bind_tools(
-            [_schema(name, kind) for name, kind in TOOLS.items()], tool_choice="auto"
-        )
+        schemas = [function_schema(name, kind.__doc__ or "", kind) for name, kind in TOOLS.items()]
+        seat = self.deps.planner.bind_tools(schemas, tool_choice="auto")
         reply = seat.invoke(messages)
         if not isinstance(reply, AIMessage):
             raise ValueError("the planning model answered with something that is no message")
@@ -256,11 +256,3 @@ def _mend(wrong: Sequence[str]) -> str:
         f"No tool result holds {', '.join(wrong[:10])}. Say it again without, or call the tool "
         "that has it."
     )
-
-
-def _schema(name: str, kind: type[Arguments]) -> dict[str, Any]:
-    parameters = kind.model_json_schema()
-    description = parameters.pop("description", "")
-    parameters.pop("title", None)
-    function = {"name": name, "description": description, "parameters": parameters}
-    return {"type": "function", "function": function}

@@ -6,15 +6,15 @@ row, and the same card is never read twice by the same reader.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from memory.records import Characterization
-from memory.sqlite import clear_errors, connect, damaged, writing
+from memory.sqlite import SqliteFile, damaged
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -39,12 +39,12 @@ class Characterizations:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection: sqlite3.Connection | None = None
+        self._file = SqliteFile(path, _SCHEMA)
 
     def keep(self, found: Characterization) -> None:
         """Keep it; one of the same key is replaced, and is the latest again."""
         key = (found.model, found.content, found.reader)
-        with writing(self._database(), self.path) as database:
+        with self._file.writing() as database:
             database.execute(
                 "DELETE FROM characterizations WHERE model = ? AND content = ? AND reader = ?", key
             )
@@ -70,41 +70,28 @@ class Characterizations:
 
         Models that were never read are absent.
         """
-        wanted = frozenset(models)
         found: dict[str, list[Characterization]] = {}
-        for one in self._select("ORDER BY row DESC"):
-            if one.model in wanted:
-                readings = found.setdefault(one.model, [])
-                if not readings or readings[0].content == one.content:
-                    readings.append(one)
+        of_these = "WHERE model IN (SELECT value FROM json_each(?)) ORDER BY row DESC"
+        for one in self._select(of_these, json.dumps(list(models))):
+            readings = found.setdefault(one.model, [])
+            if not readings or readings[0].content == one.content:
+                readings.append(one)
         return found
 
     def models(self) -> list[str]:
         """The models whose sources were ever read."""
-        return sorted({one.model for one in self._select("ORDER BY row")})
+        query = "SELECT DISTINCT model FROM characterizations ORDER BY model"
+        return [model for (model,) in self._rows(query)]
 
     def close(self) -> None:
         """Release the database file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._file.close()
 
-    def _database(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = connect(self.path)
-            with clear_errors(self.path):
-                connection.execute(_SCHEMA)
-            self._connection = connection
-        return self._connection
+    def _rows(self, query: str, *values: str) -> list[Any]:
+        return self._file.rows(query, *values) if self.path.exists() else []
 
     def _select(self, condition: str, *values: str) -> list[Characterization]:
-        if not self.path.exists():
-            return []
-        database = self._database()
-        with clear_errors(self.path):
-            rows = database.execute(
-                f"SELECT record FROM characterizations {condition}", values
-            ).fetchall()
+        rows = self._rows(f"SELECT record FROM characterizations {condition}", *values)
         try:
             return [Characterization.model_validate_json(record) for (record,) in rows]
         except ValidationError as error:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memory.errors import DamagedStore, MirrorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 BUSY_SECONDS = 15.0
@@ -131,3 +132,40 @@ def writing(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Conn
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+class SqliteFile:
+    """The file at ``path``, opened on first use; ``schema`` is run then.
+
+    Every method raises as ``clear_errors`` does.
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self.path = path
+        self._schema = schema
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open file, in autocommit mode."""
+        if self._connection is None:
+            connection = connect(self.path)
+            with clear_errors(self.path):
+                connection.executescript(self._schema)
+            self._connection = connection
+        return self._connection
+
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        """One write transaction, as ``writing`` makes it."""
+        return writing(self.connection, self.path)
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """What ``query`` selects."""
+        with clear_errors(self.path):
+            return self.connection.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Release the file; the next use opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

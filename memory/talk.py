@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from memory.sqlite import clear_errors, connect, writing
+from memory.sqlite import SqliteFile
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
 Who = Literal["person", "mirror"]
@@ -43,12 +42,11 @@ class Talk:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection: sqlite3.Connection | None = None
+        self._file = SqliteFile(path, _SCHEMA)
 
     def note(self, thread: str, *remarks: Remark) -> None:
         """Keep ``remarks`` of ``thread``, all or none."""
-        with writing(self._database(), self.path) as database:
+        with self._file.writing() as database:
             database.executemany(
                 "INSERT INTO talk (thread, who, text, at) VALUES (?, ?, ?, ?)",
                 [(thread, *remark) for remark in remarks],
@@ -56,24 +54,11 @@ class Talk:
 
     def last(self, thread: str, n: int) -> list[Remark]:
         """The last ``n`` remarks of ``thread``, oldest first."""
-        database = self._database()
-        with clear_errors(self.path):
-            rows = database.execute(
-                "SELECT who, text, at FROM talk WHERE thread = ? ORDER BY row DESC LIMIT ?",
-                (thread, n),
-            ).fetchall()
+        rows = self._file.rows(
+            "SELECT who, text, at FROM talk WHERE thread = ? ORDER BY row DESC LIMIT ?", thread, n
+        )
         return [Remark(*row) for row in reversed(rows)]
 
     def close(self) -> None:
         """Release the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _database(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = connect(self.path)
-            with clear_errors(self.path):
-                connection.executescript(_SCHEMA)
-            self._connection = connection
-        return self._connection
+        self._file.close()

@@ -75,6 +75,15 @@ class Nothing(Arguments):
     """No arguments."""
 
 
+def function_schema(name: str, description: str, arguments: type[Arguments]) -> dict[str, object]:
+    """A tool in OpenAI's function format."""
+    parameters = arguments.model_json_schema()
+    parameters.pop("title", None)
+    parameters.pop("description", None)
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a tool says to the model and the user, and what it adds to the dossier.
@@ -103,17 +112,7 @@ class Tool:
 
     def schema(self) -> dict[str, object]:
         """The tool in OpenAI's function format."""
-        parameters = self.arguments.model_json_schema()
-        parameters.pop("title", None)
-        parameters.pop("description", None)
-        return {
-            "type": "function",
-            "function": {
-                "name": self.name,
-                "description": self.run.__doc__ or "",
-                "parameters": parameters,
-            },
-        }
+        return function_schema(self.name, self.run.__doc__ or "", self.arguments)
 
     def call(self, arguments: dict[str, object], dossier: Dossier, deps: Deps) -> Outcome:
         """Validate and run, and recall what is known from before of the tool's stage.

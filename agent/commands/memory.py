@@ -6,7 +6,6 @@ Texts of findings come from requests, cards and models: what can't be printed is
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -28,12 +27,8 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one verb; raises ``MirrorError`` with the line and exit code for the person."""
     verbs = {"search": _search, "list": _list, "forget": _forget, "export": _export}
-    try:
-        with closing(wiring.findings(settings)) as findings:
-            verbs[args.verb](args, findings, settings)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; what Python still holds goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with closing(wiring.findings(settings)) as findings:
+        verbs[args.verb](args, findings, settings)
     return 0
 
 

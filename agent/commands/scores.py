@@ -8,7 +8,6 @@ from outside: what can't be printed is shown as ``?``.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -48,12 +47,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         "missing": _missing,
         "publish": _publish,
     }
-    try:
-        with closing(wiring.scores(settings)) as scores:
-            verbs[args.verb](args, settings, scores)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; what Python still holds goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with closing(wiring.scores(settings)) as scores:
+        verbs[args.verb](args, settings, scores)
     return 0
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.planners import server_errors
 from memory.errors import PlannerFailed
 from prompts import library
 from tools import toolbelt
+from tools.clients.advisor import server_errors
 from tools.conversation.grounding import unsupported
 
 if TYPE_CHECKING:

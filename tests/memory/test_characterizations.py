@@ -63,7 +63,7 @@ def test_a_damaged_file_is_named_and_left_alone(tmp_path):
     assert path.read_bytes() == b"no database" * 100
     store = Characterizations(tmp_path / "d.sqlite")
     store.keep(made())
-    store._connection.execute("UPDATE characterizations SET record = '{}'")
+    store._file.connection.execute("UPDATE characterizations SET record = '{}'")
     with pytest.raises(DamagedStore, match="d.sqlite"):
         store.latest(["a/b"])
     store.close()

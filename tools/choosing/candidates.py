@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from memory.records import Candidate, Funnel, Requirements
     from tools.deps import Deps
-    from tools.scores.related import Related
 
     Rows = NDArray[np.int64]
 
@@ -51,25 +50,15 @@ def weigh(needed: Requirements, deps: Deps) -> tuple[Funnel, list[Candidate]]:
     return result, _minded(kept, needed, deps)
 
 
-def related_scores(
-    needed: Requirements,
-    models: Sequence[str],
-    copies: Mapping[str, tuple[str, ...]],
-    deps: Deps,
-) -> Related:
-    """What benchmarks related to the request say of ``models``."""
-    text = " ".join([needed.text, *needed.domains])
-    observed = deps.scores.observations()
-    return related(text, models, observed, deps.embedder, deps.cache, copies)
-
-
 def _placed(needed: Requirements, left: Rows, deps: Deps) -> Mapping[str, float]:
     """How those of ``left`` that have scores, or whose copies do, are placed by related ones."""
-    columns = deps.index.columns
-    scored = columns.rows(sorted({score.model for score in deps.scores.observations()}))
+    columns, observed = deps.index.columns, deps.scores.observations()
+    scored = columns.rows(sorted({score.model for score in observed}))
     rows = np.intersect1d(np.union1d(scored, columns.root[scored]), left)
     copies = columns.copies(rows)
-    return related_scores(needed, columns.names(rows), copies, deps).value
+    text = " ".join([needed.text, *needed.domains])
+    names = columns.names(rows)
+    return related(text, names, observed, deps.embedder, deps.cache, copies).value
 
 
 def _measurable(deps: Deps) -> Rows:

@@ -31,13 +31,16 @@ def advisor(planner: BaseChatModel) -> Ask | None:
     if planner._llm_type == "rules":
         return None
 
+    # ValueError, whatever the client: a reply that is no reply.
+    trouble: tuple[type[Exception], ...] = (ValueError, *server_errors())
+
     def ask(turns: Sequence[str]) -> str:
         messages = [
             AIMessage(text) if i % 2 else HumanMessage(text) for i, text in enumerate(turns)
         ]
         try:
             reply = planner.invoke(messages)
-        except _server_errors() as error:
+        except trouble as error:
             raise NoAdvice(f"it can't be reached: {' '.join(str(error).split())[:200]}") from error
         text = reply.text if isinstance(reply, AIMessage) else ""
         if not text.strip():
@@ -47,7 +50,10 @@ def advisor(planner: BaseChatModel) -> Ask | None:
     return ask
 
 
-def _server_errors() -> tuple[type[Exception], ...]:
-    """What the client raises; ``ValueError`` where a reply is no reply."""
+def server_errors() -> tuple[type[Exception], ...]:
+    """What a planning model's server can bring about instead of a reply.
+
+    Empty while no such client is loaded: the rules can't fail this way.
+    """
     client = sys.modules.get("openai")
-    return (ValueError, client.OpenAIError) if client else (ValueError,)
+    return (client.OpenAIError, ValueError) if client else ()

@@ -15,7 +15,7 @@ from memory.errors import BadRequest
 from tools.choosing import community
 from tools.choosing.constraints import billions, graph, verdict
 from tools.conversation.follow_ups import Compare, Recall, Show, Why
-from tools.conversation.whereabouts import Fate, Whereabouts
+from tools.conversation.whereabouts import Fate, Whereabouts, model_of
 from tools.plans import planning
 from tools.request import requirements
 from tools.scores import evidence_table
@@ -137,7 +137,7 @@ def _cells(models: Sequence[str], dossier: Dossier) -> Iterator[tuple[str, ...]]
     table = evidence_table.table(dossier)
     by_name: dict[str, evidence_table.Row] = {}
     for row in table.rows:  # a measured arm is called after its model and stands first
-        by_name.setdefault(row.name.split(" ")[0], row)
+        by_name.setdefault(model_of(row.name), row)
     for j, benchmark in enumerate(table.benchmarks):
         cells = [by_name[model].cells[j] if model in by_name else None for model in models]
         yield (
@@ -154,7 +154,7 @@ def _cell(cell: evidence_table.Cell | None) -> str:
 
 def _between(models: Sequence[str], decision: Decision | None) -> Iterator[Comparison]:
     for one in decision.comparisons if decision else ():
-        if {one.a.split(" ")[0], one.b.split(" ")[0]} <= set(models):
+        if {model_of(one.a), model_of(one.b)} <= set(models):
             yield one
 
 

@@ -130,7 +130,7 @@ class Whereabouts:
         decision = self.dossier.get("decision")
         found: dict[str, tuple[int, Ranked]] = {}
         for place, line in enumerate(decision.ranking if decision else ()):
-            if (model := line.model.split(" ")[0]) in self.deps.registry.models:
+            if (model := model_of(line.model)) in self.deps.registry.models:
                 found.setdefault(model, (place, line))
         return found
 
@@ -159,3 +159,8 @@ def _related(one: Selected) -> str:
     if one.related is None:
         return ""
     return f"; {one.related:.2f} by {one.related_cells} scores on related benchmarks"
+
+
+def model_of(arm: str) -> str:
+    """The model that an arm is called after: "org/name @ Q4_1 GGUF" -> "org/name"."""
+    return arm.partition(" ")[0]

@@ -8,6 +8,7 @@ without a flag is not thereby clean; the reason says what was tried.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from memory.records import Contamination, ContaminationFlag, Origin
@@ -33,46 +34,34 @@ def assess(
 ) -> Contamination:
     """What the signals at hand say together; those not given were not tried."""
     tried = sum(signal is not None for signal in (order, options, gap))
-    threshold = LEVEL / max(tried, 1)
+    flag = partial(ContaminationFlag, threshold=LEVEL / max(tried, 1))
     flags = []
     if order is not None:
+        told = (
+            f"the published order is likelier than {order.rank:.0%} of random orders"
+            f" (50% when unseen), over {order.shards} shards;"
+            " a file sorted by topic looks the same"
+        )
         flags.append(
-            ContaminationFlag(
-                method="order",
-                statistic=order.rank,
-                p=order.p,
-                threshold=threshold,
-                n=order.shards,
-                note=f"the published order is likelier than {order.rank:.0%} of random orders"
-                f" (50% when unseen), over {order.shards} shards;"
-                " a file sorted by topic looks the same",
-            )
+            flag(method="order", statistic=order.rank, p=order.p, n=order.shards, note=told)
         )
     if options is not None:
+        told = (
+            "a question with its options as published surprises the model less than with"
+            f" {options.rank:.0%} of other orders (50% when unseen),"
+            f" over {options.shards} questions"
+        )
         flags.append(
-            ContaminationFlag(
-                method="min-k%++",
-                statistic=options.rank,
-                p=options.p,
-                threshold=threshold,
-                n=options.shards,
-                note="a question with its options as published surprises the model less than with"
-                f" {options.rank:.0%} of other orders (50% when unseen),"
-                f" over {options.shards} questions",
+            flag(
+                method="min-k%++", statistic=options.rank, p=options.p, n=options.shards, note=told
             )
         )
     if gap is not None:
-        flags.append(
-            ContaminationFlag(
-                method="paraphrase gap",
-                statistic=gap.gap,
-                p=gap.p,
-                threshold=threshold,
-                n=gap.n,
-                note=f"{gap.gap:+.0%} ({gap.low:+.0%} to {gap.high:+.0%}) accuracy on the"
-                f" published wording against others, {gap.n} items",
-            )
+        told = (
+            f"{gap.gap:+.0%} ({gap.low:+.0%} to {gap.high:+.0%}) accuracy on the"
+            f" published wording against others, {gap.n} items"
         )
+        flags.append(flag(method="paraphrase gap", statistic=gap.gap, p=gap.p, n=gap.n, note=told))
     raised = [flag for flag in flags if flag.flagged]
     weight = FACTORS[min(len(raised), len(FACTORS) - 1)]
     return _found(arm, benchmark, flags, weight, _reason(flags, raised, weight))

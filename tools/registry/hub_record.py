@@ -21,6 +21,7 @@ import yaml
 
 from memory.records import LineageEdge, Model, Relation
 from memory.snapshot import rows, tasks
+from tools.outside_yaml import too_deep
 from tools.registry import hub_tags
 from tools.registry.fields import MOST_WEIGHTS, Fields, trouble_with_id
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 WRITTEN = 2_000  # characters kept of a record that can't be used
 MOST_BASES = 64
+DEEPEST = 50
 LONGEST_CARD = 100_000  # characters of front matter written as text
 RELATIONS = frozenset(get_args(Relation))
 SHA = re.compile(r"[0-9a-f]{40}")
@@ -167,7 +169,7 @@ def _card(raw: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     if not isinstance(card, str):
         return fields.table("cardData", card)
     try:
-        if len(card) > LONGEST_CARD or hub_tags.too_deep(card):
+        if len(card) > LONGEST_CARD or too_deep(card, DEEPEST):
             raise ValueError
         return fields.table("cardData", yaml.load(card, Loader=yaml.CSafeLoader))
     except (yaml.YAMLError, ValueError):

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import yaml
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MOST_KEPT = 64
-DEEPEST = 50
 ELSEWHERE = ("license:", "dataset:", "base_model:", "region:", "deploy:", "model-index")
 SERVICES = frozenset(
     ("endpoints_compatible", "autotrain_compatible", "text-generation-inference", "has_space")
@@ -87,17 +84,6 @@ def sort(tags: Iterable[str]) -> Sorted:
 def found(words: Iterable[str], names: Mapping[str, str]) -> tuple[str, ...]:
     """The registry's words for those of ``words`` that ``names`` knows, each once."""
     return tuple(dict.fromkeys(names[word] for w in words if (word := w.lower()) in names))
-
-
-def too_deep(text: str) -> bool:
-    """Whether YAML is nested deeper than a card's front matter ever is."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            return True
-    return False
 
 
 def _base(value: str) -> tuple[str, str | None]:

@@ -90,15 +90,16 @@ def write(dossier: Dossier, deps: Deps) -> Path:
 
 def _pages(dossier: Dossier, deps: Deps, fallen: Path) -> dict[str, str]:
     """File name -> text of all that is small; ``fallen`` is ``eliminated.csv``, already written."""
+    shown = _shown(dossier, deps)
     facts = {
         **_facts(dossier),
         "registry": deps.registry.version,
-        "community": [asdict(one) for one in _community(dossier, deps)],
+        "community": [asdict(one) for one in shown["community"]],
     }
     pages = {
         "report.json": json.dumps(facts, indent=1, ensure_ascii=False) + "\n",
-        "report.md": _render("report.md.j2", dossier, deps, autoescape=False),
-        "report.html": _render("report.html.j2", dossier, deps, autoescape=True),
+        "report.md": _render("report.md.j2", {**shown, "pictures": {}}, autoescape=False),
+        "report.html": _render("report.html.j2", shown, autoescape=True),
     }
     if dossier.get("decision") is not None:
         record = recording.record(dossier, deps, fallen)
@@ -148,7 +149,26 @@ def _plain(value: object) -> Any:
     return value
 
 
-def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) -> str:
+def _shown(dossier: Dossier, deps: Deps) -> dict[str, Any]:
+    """What the pages show, by the templates' names for it."""
+    return {
+        # A conversation from before a key was added has none of it, which is not an error.
+        "d": {**VOID, **dict.fromkeys(LEFT_OUT), **dossier},
+        "constant": CONSTANT,
+        "claimed": claims.MOST,
+        "registry": deps.registry,
+        "timing": estimating.timing(deps.ledger.took(dossier["run"])),
+        "evidence": evidence_table.table(dossier),
+        "community": _community(dossier, deps),
+        "explained": _explained(dossier),
+        "pictures": _pictures(dossier),
+        "prototype": _prototype(dossier, deps),
+        "dimensions": DIMENSIONS,
+        "share": _share,
+    }
+
+
+def _render(template: str, shown: dict[str, Any], *, autoescape: bool) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -159,21 +179,7 @@ def _render(template: str, dossier: Dossier, deps: Deps, *, autoescape: bool) ->
         lstrip_blocks=True,
     )
     environment.filters["cell"] = _cell
-    return environment.get_template(template).render(
-        # A conversation from before a key was added has none of it, which is not an error.
-        d={**VOID, **dict.fromkeys(LEFT_OUT), **dossier},
-        constant=CONSTANT,
-        claimed=claims.MOST,
-        registry=deps.registry,
-        timing=estimating.timing(deps.ledger.took(dossier["run"])),
-        evidence=evidence_table.table(dossier),
-        community=_community(dossier, deps),
-        explained=_explained(dossier),
-        pictures=_pictures(dossier) if autoescape else {},
-        prototype=_prototype(dossier, deps),
-        dimensions=DIMENSIONS,
-        share=_share,
-    )
+    return environment.get_template(template).render(shown)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import yaml
 
 from memory.errors import BadRequest
 from memory.records import Origin
+from tools.outside_yaml import too_deep
 from tools.scores.sources.bounded import document
 from tools.scores.sources.entry import LOWER_IS_BETTER, NO_SCALE, Refused, Skipped, entry, word
 from tools.scores.sources.hub_names import task_of
@@ -102,20 +103,9 @@ def parsed(text: str) -> object:
     Raises:
         TooDeep, ValueError, yaml.YAMLError: it can't be read.
     """
-    if _too_deep(text):
+    if too_deep(text, DEEPEST):
         raise TooDeep
     return yaml.load(text, Loader=yaml.CSafeLoader)
-
-
-def _too_deep(text: str) -> bool:
-    """Whether the text is nested deeper than libyaml's composer, which recurses, survives."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            return True
-    return False
 
 
 def _pieces(index: object) -> Iterator[tuple[str, dict[str, Any] | Refused]]:
